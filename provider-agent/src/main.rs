@@ -1,0 +1,3 @@
+//! provider-agent
+
+fn main() {}
