@@ -1,3 +1,10 @@
-//! xtask
+//! Development tasks: `cargo xtask <task>`. Tasks drive child processes, so this program stays small to build.
 
-fn main() {}
+use clap::Parser;
+
+mod args;
+mod testbed;
+
+fn main() -> anyhow::Result<()> {
+    args::Args::parse().run()
+}
