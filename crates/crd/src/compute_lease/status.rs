@@ -1,0 +1,178 @@
+//! Parts of `status`, written by the operator.
+
+use std::fmt;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where a lease stands.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Waiting for the manifest, or refused: see the condition `Accepted`.
+    #[default]
+    Pending,
+    /// Objects are being created or pods are starting.
+    Provisioning,
+    /// All workloads run.
+    Ready,
+    /// All workloads ran, and some do not any more.
+    Degraded,
+    /// The last usage is being collected or the namespace is being deleted.
+    Ending,
+    /// The namespace is gone and the usage is final.
+    Ended,
+}
+
+impl Phase {
+    /// Every phase, in the order of a lease's life.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Provisioning, Self::Ready, Self::Degraded, Self::Ending, Self::Ended];
+
+    /// The text in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Provisioning => "Provisioning",
+            Self::Ready => "Ready",
+            Self::Degraded => "Degraded",
+            Self::Ending => "Ending",
+            Self::Ended => "Ended",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One service of the manifest.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Name in the manifest; also the host name inside the lease.
+    pub name: String,
+    /// Replicas that the manifest asks for.
+    pub replicas: i32,
+    /// Replicas whose pod is ready.
+    pub ready_replicas: i32,
+    /// Ports that are reachable through the provider's gateway.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortStatus>,
+    /// Pods of the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<PodStatus>,
+}
+
+/// One port of a service.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PortStatus {
+    /// Number of the port.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: i32,
+    /// Transport protocol.
+    pub protocol: PortProtocol,
+}
+
+/// Transport protocol of a port.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortProtocol {
+    /// TCP.
+    #[serde(rename = "TCP")]
+    Tcp,
+    /// UDP.
+    #[serde(rename = "UDP")]
+    Udp,
+}
+
+/// One pod of a service.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PodStatus {
+    /// Name of the pod.
+    pub name: String,
+    /// UID of the pod, the identity that usage is counted by.
+    pub uid: String,
+    /// Node that the pod runs on, once scheduled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Runtime class of the pod, when it is not the node's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_class: Option<String>,
+}
+
+/// Cumulative usage of a lease.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[x_kube(
+    validation = Rule::new("self.sequence >= oldSelf.sequence").message("sequence may not go back"),
+    validation = Rule::new("self.asOf >= oldSelf.asOf").message("asOf may not go back")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseUsage {
+    /// Time up to which usage was counted, in Unix seconds.
+    pub as_of: i64,
+    /// Number of this publication, one higher than the last.
+    pub sequence: i64,
+    /// What the lease held, whether it used it or not. This is what settles.
+    pub allocated: ResourceUsage,
+    /// What the pods really used, measured on the nodes.
+    pub used: UsedResources,
+    /// Root of the meter's evidence, `0x` and 64 lower case hex digits.
+    #[schemars(regex(pattern = r"^0x[0-9a-f]{64}$"), length(max = 66))]
+    pub meter_root: String,
+    /// State that the meter resumes from after a restart. Opaque and bounded; not part of the interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 131072))]
+    pub state: Option<String>,
+}
+
+/// Cumulative amounts of the eight priced dimensions, as decimal numbers.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceUsage {
+    /// Seconds during which the lease was delivered.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub uptime_seconds: String,
+    /// Thousandths of a core times seconds.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub cpu_milli_seconds: String,
+    /// Bytes of memory times seconds.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub memory_byte_seconds: String,
+    /// Bytes of persistent storage times seconds.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub storage_byte_seconds: String,
+    /// Thousandths of a GPU times seconds.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub gpu_milli_seconds: String,
+    /// Bytes sent to the internet.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub egress_bytes: String,
+    /// Leased public addresses times seconds.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub leased_ip_seconds: String,
+    /// Thousandths of an extended device times seconds.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub device_milli_seconds: String,
+}
+
+/// Cumulative measured use, as decimal numbers.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UsedResources {
+    /// CPU time in nanoseconds.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub cpu_nanoseconds: String,
+    /// Working set in bytes times seconds.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub memory_byte_seconds: String,
+    /// Bytes that the pods received.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub network_rx_bytes: String,
+    /// Bytes that the pods sent.
+    #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
+    pub network_tx_bytes: String,
+}

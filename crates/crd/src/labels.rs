@@ -1,0 +1,35 @@
+//! Names that the agent, the operator and the charts must spell the same way.
+//!
+//! Only constants belong here: a tenant never chooses a label, an annotation or a name of ours.
+
+/// API group of our custom resources and prefix of our labels and annotations.
+pub const GROUP: &str = "leasehold.dev";
+/// Finalizer that keeps a `ComputeLease` until its namespace is proven gone.
+pub const FINALIZER: &str = "leasehold.dev/cleanup";
+/// Field manager of the operator's server-side apply.
+pub const OPERATOR_FIELD_MANAGER: &str = "leasehold-operator";
+/// Field manager of the provider agent's server-side apply.
+pub const AGENT_FIELD_MANAGER: &str = "leasehold-agent";
+/// Label whose value [`MANAGED_BY_VALUE`] marks every object that the operator made.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`MANAGED_BY`].
+pub const MANAGED_BY_VALUE: &str = "leasehold-operator";
+/// Label that carries the base32 text of the lease id (see [`crate::LeaseName::label_value`]).
+pub const LEASE: &str = "leasehold.dev/lease";
+/// Label that carries the manifest's service name on workloads and their pods.
+pub const SERVICE: &str = "leasehold.dev/service";
+/// Label that carries a volume's name on its claim.
+pub const VOLUME: &str = "leasehold.dev/volume";
+/// Namespace label, always `"true"`, that admission policies select lease namespaces by.
+pub const LEASE_NAMESPACE: &str = "leasehold.dev/lease-namespace";
+/// Namespace label that carries the isolation tier.
+pub const TIER: &str = "leasehold.dev/tier";
+/// Annotation that names the UID of the `ComputeLease` that owns a namespace. A namespace without the
+/// right value is never touched, not even to delete it.
+pub const COMPUTE_LEASE_UID: &str = "leasehold.dev/compute-lease-uid";
+/// Annotation that carries the hash of the state that was last applied to an object.
+pub const APPLIED_HASH: &str = "leasehold.dev/applied-hash";
+/// Key of the canonical manifest in the manifest Secret.
+pub const MANIFEST_KEY: &str = "manifest.json";
+/// Key of the salt (`0x` and 64 hex digits) in the manifest Secret.
+pub const SALT_KEY: &str = "salt";

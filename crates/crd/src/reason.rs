@@ -1,0 +1,60 @@
+//! Reasons of conditions: closed words that machines may match on.
+
+/// The manifest, its hash and its totals were accepted.
+pub const ACCEPTED: &str = "Accepted";
+/// The tenant has not uploaded the manifest yet.
+pub const AWAITING_MANIFEST: &str = "AwaitingManifest";
+/// The object's name is not the one that belongs to `spec.leaseId`.
+pub const NAME_MISMATCH: &str = "NameMismatch";
+/// A field of `spec` does not parse.
+pub const INVALID_SPEC: &str = "InvalidSpec";
+/// The manifest Secret does not exist (yet).
+pub const MANIFEST_MISSING: &str = "ManifestMissing";
+/// The manifest Secret lacks a key or the manifest does not parse.
+pub const MANIFEST_INVALID: &str = "ManifestInvalid";
+/// The manifest's salted hash differs from `spec.manifest.hash`.
+pub const MANIFEST_HASH_MISMATCH: &str = "ManifestHashMismatch";
+/// The manifest asks for more than `spec.limits`.
+pub const LIMITS_EXCEEDED: &str = "LimitsExceeded";
+/// This operator does not provision the lease's tier.
+pub const TIER_NOT_OFFERED: &str = "TierNotOffered";
+/// The manifest asks for something that this operator cannot provision (for example GPUs or leased addresses).
+pub const RESOURCE_NOT_OFFERED: &str = "ResourceNotOffered";
+/// The manifest has volumes and the cluster has no default StorageClass.
+pub const NO_DEFAULT_STORAGE_CLASS: &str = "NoDefaultStorageClass";
+/// The default StorageClass does not delete volumes when their claims go.
+pub const STORAGE_CLASS_RETAINS: &str = "StorageClassRetains";
+/// A namespace of the lease's name exists and belongs to somebody else.
+pub const NAMESPACE_CONFLICT: &str = "NamespaceConflict";
+/// The namespace of an earlier owner is still being deleted.
+pub const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
+/// The quota controller has not filled in the quota's status yet.
+pub const AWAITING_QUOTA: &str = "AwaitingQuota";
+/// Every object was applied.
+pub const OBJECTS_APPLIED: &str = "ObjectsApplied";
+/// A call to the API server failed and will be repeated.
+pub const API_ERROR: &str = "ApiError";
+/// Every pod of every service is ready.
+pub const ALL_READY: &str = "AllReady";
+/// Some pods are not ready yet.
+pub const AWAITING_PODS: &str = "AwaitingPods";
+/// All pods were ready before, and some are not any more.
+pub const PODS_NOT_READY: &str = "PodsNotReady";
+/// Usage is being counted and published.
+pub const METERING: &str = "Metering";
+/// The term has not begun, so nothing is counted.
+pub const TERM_NOT_STARTED: &str = "TermNotStarted";
+/// The newest sample is too old to be trusted.
+pub const SAMPLES_STALE: &str = "SamplesStale";
+/// Nothing will be counted any more.
+pub const TERM_ENDED: &str = "TermEnded";
+/// The published usage is the last one.
+pub const FINAL_USAGE_PUBLISHED: &str = "FinalUsagePublished";
+/// The lease is not over.
+pub const LEASE_RUNNING: &str = "LeaseRunning";
+/// The last usage is being collected.
+pub const COLLECTING_USAGE: &str = "CollectingUsage";
+/// The namespace is being deleted.
+pub const DELETING_NAMESPACE: &str = "DeletingNamespace";
+/// The lease is over and its namespace is gone.
+pub const ENDED: &str = "Ended";
