@@ -27,13 +27,13 @@ macro_rules! digest_id {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:x}", self.0)
+                write!(f, "{:#x}", self.0)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:x})"), self.0)
+                write!(f, concat!(stringify!($name), "({:#x})"), self.0)
             }
         }
 

@@ -77,6 +77,8 @@ pub struct Lease {
     pub paid: Amount,
     /// A claim under its dispute window.
     pub pending: Option<PendingClaim>,
+    /// When the tenant disputed that claim.
+    pub disputed_at: Option<Timestamp>,
 }
 
 /// The market's fixed windows, in seconds.

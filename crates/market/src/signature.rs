@@ -37,7 +37,7 @@ impl Signature64 {
 
 impl fmt::Display for Signature64 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}", FixedBytes(self.to_bytes()))
+        write!(f, "{:#x}", FixedBytes(self.to_bytes()))
     }
 }
 

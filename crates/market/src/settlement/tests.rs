@@ -33,6 +33,7 @@ fn lease() -> Lease {
         balance: Amount(5000),
         paid: Amount(100),
         pending: None,
+        disputed_at: None,
     }
 }
 
