@@ -35,6 +35,15 @@ impl Locations {
         }
     }
 
+    /// The scalar or list item written at this place, if exactly one is.
+    pub(crate) fn scalar_at(&self, place: (u64, u64)) -> Option<Path> {
+        let mut found = self.0.iter().filter(|(_, at)| **at == place).map(|(path, _)| path);
+        match (found.next(), found.next()) {
+            (Some(path), None) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
     fn record(&mut self, path: &Path, node: &Node) {
         match node {
             Node::Scalar => {}

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Error as YamlError, MessageFormatter, Options, UserMessageFormatter};
 
 use crate::document::Manifest;
@@ -66,23 +67,23 @@ pub fn parse_source(text: &str, file: &str, variables: &Variables) -> Result<Sou
         });
     }
     let mut path = Path::root();
+    let with_variables = options().with_properties(variables.0.clone());
     let result =
-        serde_saphyr::with_deserializer_from_str_with_options(text, options(variables), |deserializer| {
+        serde_saphyr::with_deserializer_from_str_with_options(text, with_variables, |deserializer| {
             let mut track = serde_path_to_error::Track::new();
             Manifest::deserialize(serde_path_to_error::Deserializer::new(deserializer, &mut track))
                 .inspect_err(|_| path = Path::from(&track.path()))
         });
-    let manifest = match result {
-        Ok(manifest) => manifest,
-        Err(error) => return Err(refusal(file, path, &error)),
-    };
-    let locations =
-        Locations::of(text, options(variables)).map_err(|error| refusal(file, Path::root(), &error))?;
-    Ok(Source { manifest, file: file.to_owned(), locations })
+    let locations = Locations::of(text, options());
+    match (result, locations) {
+        (Ok(manifest), Ok(locations)) => Ok(Source { manifest, file: file.to_owned(), locations }),
+        (Err(error), locations) => Err(refusal(file, path, &error, &locations.unwrap_or_default())),
+        (Ok(_), Err(error)) => Err(refusal(file, Path::root(), &error, &Locations::default())),
+    }
 }
 
 /// Budgets far above any manifest of the accepted size that a person would write, and far below harm.
-fn options(variables: &Variables) -> Options {
+fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_events: 60_000,
@@ -106,12 +107,18 @@ fn options(variables: &Variables) -> Options {
         strict_indentation: true,
         reject_unsupported_tags: true,
     }
-    .with_properties(variables.0.clone())
 }
 
-fn refusal(file: &str, path: Path, error: &YamlError) -> ParseError {
+fn refusal(file: &str, path: Path, error: &YamlError, locations: &Locations) -> ParseError {
     let error = error.without_snippet();
     let (line, column) = error.location().map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
+    let path = match error {
+        // A variable is replaced while its field is looked up, where the tracked path stops one step short.
+        YamlError::UnresolvedProperty { .. }
+        | YamlError::PropertyRequiredButUnset { .. }
+        | YamlError::PropertyRequiredButEmpty { .. } => locations.scalar_at((line, column)).unwrap_or(path),
+        _ => path,
+    };
     let (path, reason) = describe(path, error);
     ParseError { file: file.to_owned(), line, column, path, reason }
 }
@@ -131,9 +138,16 @@ fn describe(path: Path, error: &YamlError) -> (Path, String) {
         }
         // What was found is left out: a misplaced value may be a secret.
         YamlError::SerdeInvalidType { expected, .. } | YamlError::SerdeInvalidValue { expected, .. } => {
-            (path, format!("wrong type; expected {expected}"))
+            (path, format!("wrong type; expected {}", plain(expected)))
         }
-        YamlError::InvalidScalar { ty, .. } => (path, format!("wrong type; expected {ty}")),
+        YamlError::InvalidScalar { ty, .. } => (path, format!("wrong type; expected {}", plain(ty))),
+        YamlError::Unexpected { expected, .. } => (path, format!("wrong type; expected {}", plain(expected))),
+        YamlError::DuplicateMappingKey { key: Some(key), .. } => {
+            (if path.ends_with(key) { path } else { path.field(key) }, "given twice".to_owned())
+        }
+        YamlError::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            (path, "a second document begins here; a manifest is one document".to_owned())
+        }
         YamlError::NullIntoString { .. } => {
             (path, "no value; write text, or \"\" for the empty text".to_owned())
         }
@@ -143,6 +157,18 @@ fn describe(path: Path, error: &YamlError) -> (Path, String) {
             path,
             format!("${{{name}}} has no value; give one with --set {name}=VALUE or in the environment"),
         ),
+        YamlError::Message { msg, .. } => (path, msg.clone()),
         other => (path, UserMessageFormatter::default().format_message(other).into_owned()),
+    }
+}
+
+/// The parser's words for types, in the words of people who write manifests.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "i64" | "integer" | "an integer" => "a whole number",
+        "string" | "string scalar" => "text",
+        "map" | "mapping" | "mapping start" => "a mapping",
+        "seq" | "sequence" | "sequence start" => "a list",
+        other => other,
     }
 }

@@ -58,7 +58,7 @@ impl Serialize for SecretSource {
 
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(SourceVisitor)
+        deserializer.deserialize_any(SourceVisitor)
     }
 }
 
