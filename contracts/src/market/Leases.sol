@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
+import {IProviderRegistry} from "../interfaces/IProviderRegistry.sol";
+import {Settlement} from "../libraries/Settlement.sol";
+import {TypedData} from "../libraries/TypedData.sol";
+import {Accounts} from "./Accounts.sol";
+
+/// @title Leases
+/// @notice What is stored of a lease, and the three moves that all paths share: pay, end, close.
+/// @dev The terms of a lease are not stored; its id commits to them, and whoever needs them brings the bid.
+abstract contract Leases is Accounts, EIP712 {
+    using TypedData for ILeaseMarket.Bid;
+
+    enum State {
+        None,
+        Open,
+        Active,
+        Disputed,
+        Closed
+    }
+
+    enum CloseReason {
+        Finalized,
+        Declined,
+        NoShow,
+        Resolved
+    }
+
+    struct Lease {
+        // slot 0; stays when all is over, so that a bid never opens twice
+        address tenant;
+        uint40 startedAt;
+        uint40 endAt; // while Open: the last second to confirm
+        State state;
+        // slot 1
+        address provider;
+        uint40 lastAsOf;
+        uint8 tokenId;
+        uint16 feeBps;
+        uint24 maxDuration; // seconds
+        bool hasPending;
+        // slot 2
+        uint128 balance;
+        uint128 paid;
+        // slot 3
+        address signer;
+        uint96 rateCapE6;
+        // slot 4; written only by claims and disputes. The first three mean nothing unless `hasPending`.
+        uint128 pendingCum;
+        uint40 pendingAt;
+        uint40 filedAt;
+        uint40 disputedAt;
+        bool supplemented;
+    }
+
+    /// @dev Remembers within one batch whether the caller acts for a provider. `known` is needed: a cache that starts
+    /// at the zero address would wave unknown leases through.
+    struct Acting {
+        bool known;
+        bool authorised;
+        address provider;
+    }
+
+    /// @dev Sums up what consecutive payments of a batch owe one provider in one token, to write it once.
+    struct Earnings {
+        address provider;
+        uint8 tokenId;
+        uint256 net;
+        uint256 fee;
+    }
+
+    IProviderRegistry internal immutable REGISTRY;
+    address internal immutable BOND_TOKEN;
+    uint40 internal immutable CLAIM_WINDOW;
+    uint40 internal immutable DISPUTE_WINDOW;
+    uint40 internal immutable ARBITER_WINDOW;
+
+    mapping(bytes32 leaseId => Lease) internal _leases;
+    mapping(bytes32 leaseId => uint128) internal _disputeDeposit;
+    address internal _treasury;
+    uint16 internal _feeBps;
+
+    /// @dev Long enough for any use; keeps sums of times far inside 40 bits.
+    uint40 private constant MAX_WINDOW = 365 days;
+
+    constructor(
+        IProviderRegistry registry_,
+        address treasury,
+        uint40 claimWindow,
+        uint40 disputeWindow,
+        uint40 arbiterWindow
+    ) EIP712("LeaseMarket", "1") {
+        if (treasury == address(0)) revert LeaseMarket_ZeroAddress();
+        // The arbiter waits for the claim window and must have time left after it.
+        if (claimWindow == 0 || disputeWindow == 0 || arbiterWindow <= claimWindow) revert LeaseMarket_BadWindows();
+        if (disputeWindow > MAX_WINDOW || arbiterWindow > MAX_WINDOW) revert LeaseMarket_BadWindows();
+        REGISTRY = registry_;
+        BOND_TOKEN = registry_.bondToken();
+        CLAIM_WINDOW = claimWindow;
+        DISPUTE_WINDOW = disputeWindow;
+        ARBITER_WINDOW = arbiterWindow;
+        _treasury = treasury;
+    }
+
+    // ---- Moves ----
+
+    /// @dev Pays up to the cumulative amount `cum`, or as far as the balance reaches. Callers have checked `cum`.
+    function _pay(
+        bytes32 leaseId,
+        Lease storage lease,
+        Earnings memory earnings,
+        uint256 cum,
+        uint40 asOf,
+        bytes32 usageHash
+    ) internal {
+        uint128 paid = lease.paid;
+        uint128 balance = lease.balance;
+        // Both casts hold: `amount <= balance` and `fee <= amount`.
+        uint128 amount = uint128(Settlement.min(cum - paid, balance));
+        uint128 fee = uint128(Settlement.share(amount, lease.feeBps));
+        paid += amount;
+        lease.balance = balance - amount;
+        lease.paid = paid;
+        address provider = lease.provider;
+        _earn(earnings, provider, lease.tokenId, amount - fee, fee);
+        emit LeaseSettled(leaseId, provider, amount, fee, paid, asOf, usageHash);
+    }
+
+    /// @dev Pays the waiting claim, whose dispute window has passed.
+    function _payPending(bytes32 leaseId, Lease storage lease, Earnings memory earnings) internal {
+        uint40 asOf = lease.pendingAt;
+        lease.hasPending = false;
+        lease.lastAsOf = asOf;
+        _pay(leaseId, lease, earnings, lease.pendingCum, asOf, bytes32(0));
+    }
+
+    /// @dev Ends a lease for good: what is left goes to the tenant's account. The caller releases the bond after it.
+    function _close(bytes32 leaseId, Lease storage lease, CloseReason reason) internal {
+        address tenant = lease.tenant;
+        uint128 refund = lease.balance;
+        lease.state = State.Closed;
+        lease.balance = 0;
+        _credit(tenant, lease.tokenId, refund);
+        emit LeaseClosed(leaseId, tenant, lease.provider, lease.paid, refund, uint8(reason));
+    }
+
+    function _earn(Earnings memory earnings, address provider, uint8 tokenId, uint256 net, uint256 fee) private {
+        if (earnings.provider != provider || earnings.tokenId != tokenId) {
+            _flush(earnings);
+            earnings.provider = provider;
+            earnings.tokenId = tokenId;
+        }
+        earnings.net += net;
+        earnings.fee += fee;
+    }
+
+    /// @dev Credits what a batch has summed up. Every batch ends with it.
+    function _flush(Earnings memory earnings) internal {
+        _credit(earnings.provider, earnings.tokenId, earnings.net);
+        _credit(_treasury, earnings.tokenId, earnings.fee);
+        earnings.net = 0;
+        earnings.fee = 0;
+    }
+
+    // ---- Checks ----
+
+    function _leaseId(Bid calldata bid) internal view returns (bytes32) {
+        return _hashTypedDataV4(bid.hash());
+    }
+
+    function _actsFor(Acting memory acting, address provider) internal view returns (bool) {
+        if (!acting.known || acting.provider != provider) {
+            acting.known = true;
+            acting.provider = provider;
+            acting.authorised = REGISTRY.isAuthorised(provider, msg.sender);
+        }
+        return acting.authorised;
+    }
+
+    function _requireProvider(bytes32 leaseId, address provider) internal view {
+        if (!REGISTRY.isAuthorised(provider, msg.sender)) revert LeaseMarket_NotProvider(leaseId, msg.sender);
+    }
+
+    function _requireState(bytes32 leaseId, Lease storage lease, State state) internal view {
+        if (lease.state != state) revert LeaseMarket_WrongState(leaseId, uint8(lease.state));
+    }
+
+    /// @dev The most that may have been paid in all once settled up to `asOf`.
+    function _capCum(Lease storage lease, uint40 asOf) internal view returns (uint256) {
+        return lease.paid + Settlement.cap(lease.rateCapE6, asOf - lease.lastAsOf);
+    }
+
+    function _now() internal view returns (uint40) {
+        // The cast holds: seconds since 1970 fit 40 bits for 34 000 years.
+        return uint40(block.timestamp);
+    }
+
+    function _earlier(uint40 a, uint40 b) internal pure returns (uint40) {
+        return a < b ? a : b;
+    }
+}
