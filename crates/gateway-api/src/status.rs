@@ -1,0 +1,101 @@
+//! `GET /v1/leases/{id}`.
+
+use alloy_primitives::B256;
+use serde::{Deserialize, Serialize};
+
+/// How far a lease's workloads are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LeasePhase {
+    /// Waiting, usually for the manifest.
+    Pending,
+    /// Being set up.
+    Provisioning,
+    /// All replicas run and are ready.
+    Ready,
+    /// Was ready; some replicas are not now.
+    Degraded,
+    /// Being taken down.
+    Ending,
+    /// Gone.
+    Ended,
+}
+
+/// State of a lease in the provider's cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseStatus {
+    /// The lease.
+    pub lease_id: B256,
+    /// How far it is.
+    pub phase: LeasePhase,
+    /// Why it is there, in a word for programs; empty if there is nothing to say.
+    #[serde(default)]
+    pub reason: String,
+    /// Why it is there, for people.
+    #[serde(default)]
+    pub message: String,
+    /// Hash of the accepted manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_hash: Option<B256>,
+    /// The billed term, once it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<Term>,
+    /// The services.
+    #[serde(default)]
+    pub services: Vec<ServiceStatus>,
+}
+
+/// The billed term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Term {
+    /// First second, unix time.
+    pub started_at: u64,
+    /// End, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<u64>,
+}
+
+/// State of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Name.
+    pub name: String,
+    /// Replicas wanted.
+    pub replicas: u32,
+    /// Replicas ready.
+    pub ready_replicas: u32,
+    /// Ports.
+    #[serde(default)]
+    pub ports: Vec<PortStatus>,
+    /// Pods.
+    #[serde(default)]
+    pub pods: Vec<PodStatus>,
+}
+
+/// A port of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PortStatus {
+    /// Number.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+}
+
+/// A pod of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodStatus {
+    /// Name.
+    pub name: String,
+    /// Unique id.
+    pub uid: String,
+    /// Node it runs on.
+    #[serde(default)]
+    pub node: String,
+    /// Runtime class, if not the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_class: Option<String>,
+}
