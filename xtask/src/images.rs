@@ -17,13 +17,16 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use data_encoding::HEXLOWER;
-use sha2::{Digest as _, Sha256};
 
+use crate::{
+    cache::{self, Key},
+    step::long_step,
+    tools::{Tool, repository},
+};
 use recipe::Recipe;
 
 /// Raised when the same recipe is to give another layer than before.
-const LAYER_FORMAT: &str = "1";
+const LAYER_FORMAT: &[u8] = b"1";
 
 /// Which images to make, and where they go.
 #[derive(Debug, clap::Args)]
@@ -72,17 +75,16 @@ pub(crate) fn build_and_push(
     only: &[String],
     profile: Profile,
 ) -> anyhow::Result<BTreeMap<String, String>> {
-    let root = crate::workspace_root();
+    let root = repository();
     let recipes = select(Recipe::read_all(&root.join("testbed/images"))?, only)?;
-    let crane = crate::tools::crane()?;
-    let cache = crate::cache::folder("images")?;
+    let crane = Tool::Crane.program("crane")?;
     let binaries: Vec<_> = recipes.iter().filter_map(|recipe| recipe.binary.as_deref()).collect();
-    let built = build_binaries(&root, &binaries, profile)?;
+    let built = build_binaries(root, &binaries, profile)?;
     let mut references = BTreeMap::new();
     for recipe in &recipes {
         let work = tempfile::tempdir()?;
-        let base = package_layer(recipe, &cache)?;
-        let own = own_layer(recipe, &root, &built, work.path())?;
+        let base = package_layer(recipe)?;
+        let own = own_layer(recipe, root, &built, work.path())?;
         let reference = push::push(&crane, registry, recipe, &[&base, &own])?;
         references.insert(recipe.name.clone(), reference);
     }
@@ -97,29 +99,22 @@ fn select(recipes: Vec<Recipe>, only: &[String]) -> anyhow::Result<Vec<Recipe>> 
     Ok(recipes.into_iter().filter(|recipe| only.is_empty() || only.contains(&recipe.name)).collect())
 }
 
-/// The layer of Debian packages, from the cache if it was made before.
-fn package_layer(recipe: &Recipe, cache: &Path) -> anyhow::Result<PathBuf> {
-    let key = Sha256::new()
-        .chain_update(LAYER_FORMAT)
-        .chain_update(serde_json::to_vec(&(&recipe.packages, &recipe.exclude))?)
-        .finalize();
-    let folder = cache.join(&HEXLOWER.encode(&key)[..16]);
-    let layer = folder.join("layer.tar.gz");
-    if !layer.exists() {
-        // Everything is made in a folder that is not yet in its place, so an interrupted run leaves no half layer.
-        let work = tempfile::tempdir_in(cache)?;
-        let root = work.path().join("root");
-        let done = work.path().join("done");
-        fs::create_dir_all(&root)?;
-        fs::create_dir_all(&done)?;
-        let lock = packages::unpack(recipe, &cache.join("archives"), &root)
-            .with_context(|| format!("failed to collect the packages of {}", recipe.name))?;
-        root_fs::complete(&root)?;
-        root_fs::pack(&root, &done.join("layer.tar.gz"))?;
-        fs::write(done.join("packages.lock"), lock)?;
-        fs::rename(&done, &folder).with_context(|| format!("failed to keep {}", folder.display()))?;
-    }
-    Ok(layer)
+/// The layer of Debian packages, from the cache if it was made before. `packages.lock` beside it says what it holds.
+fn package_layer(recipe: &Recipe) -> anyhow::Result<PathBuf> {
+    let packages = serde_json::to_vec(&(&recipe.packages, &recipe.exclude))?;
+    let key = Key::of([("format", LAYER_FORMAT), ("packages", &packages)]);
+    let archives = cache::root()?.join("debian-archives");
+    let folder = cache::ensure("image-packages", &key, |target| {
+        long_step(&format!("collect the packages of {}", recipe.name), || {
+            let work = tempfile::tempdir()?;
+            let lock = packages::unpack(recipe, &archives, work.path())
+                .with_context(|| format!("failed to collect the packages of {}", recipe.name))?;
+            root_fs::complete(work.path())?;
+            root_fs::pack(work.path(), &target.join("layer.tar.gz"))?;
+            Ok(fs::write(target.join("packages.lock"), lock)?)
+        })
+    })?;
+    Ok(folder.join("layer.tar.gz"))
 }
 
 /// The layer with our binary and files.
