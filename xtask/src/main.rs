@@ -3,7 +3,11 @@
 use clap::Parser;
 
 mod args;
+mod cache;
+mod process;
+mod step;
 mod testbed;
+mod tools;
 
 fn main() -> anyhow::Result<()> {
     args::Args::parse().run()

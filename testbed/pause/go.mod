@@ -1,0 +1,3 @@
+module leasehold.dev/testbed/pause
+
+go 1.26

@@ -1,0 +1,181 @@
+//! Tests of the chart: lint, schema, Kubernetes schemas, golden RBAC; and, given an API server, whether it accepts
+//! what the chart renders.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{Log, schemas};
+use crate::{
+    process::{output, output_with_input},
+    tools::{Tool, repository},
+};
+
+const NAMESPACE: &str = "leasehold-system";
+
+/// Settings that must be refused, with the words that the refusal must hold.
+const REFUSED: [(&str, &str); 7] = [
+    ("bogus=1", "bogus"),
+    ("agent.bogus=1", "bogus"),
+    ("agent.config.terms.bogus=1", "bogus"),
+    ("agent.config.terms.split_bps=10001", "split_bps"),
+    ("agent.gateway.service.type=ExternalName", "type"),
+    ("agent.config.gateway.public_url=http://gateway.example.net", "public_url"),
+    ("operator.image=operator", "image"),
+];
+
+/// Rights that no rule of ours may hold.
+const FORBIDDEN_RIGHTS: [&str; 6] = ["'*'", "\"*\"", "cluster-admin", "nodes/proxy", "escalate", "impersonate"];
+
+/// Runs every test that needs no cluster.
+pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
+    let helm = Tool::Helm.program("helm")?;
+    let kubeconform = Tool::Kubeconform.program("kubeconform")?;
+    let schemas = tempfile::tempdir()?;
+    schemas::write(schemas.path())?;
+    for values in value_files()? {
+        let name = values.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        log.check(&format!("helm lint with {name}"), |log| {
+            log.command(Command::new(&helm).args(["lint", "--strict"]).arg(chart()).arg("--values").arg(&values))
+        })?;
+        log.check(&format!("kubeconform with {name}"), |_| {
+            let rendered = output(template(&helm, &values).arg("--include-crds"))?;
+            conform(&kubeconform, schemas.path(), &rendered)
+        })?;
+    }
+    let minimal = chart().join("ci/minimal-values.yaml");
+    let rendered = output(&mut template(&helm, &minimal))?;
+    log.check("kubeconform refuses a field that no kind has", |_| {
+        let broken = rendered.replacen("replicas: 1", "replicas: 1\n  replica: 1", 1);
+        ensure!(broken != rendered, "the chart renders no deployment");
+        let refused = conform(&kubeconform, schemas.path(), &broken);
+        ensure!(refused.is_err(), "the schemas are not strict");
+        Ok(())
+    })?;
+    log.check("defaults alone are refused, and what is missing is named", |_| {
+        let mut helm = Command::new(&helm);
+        must_fail(helm.args(["template", "leasehold"]).arg(chart()), "/agent/image")
+    })?;
+    for (setting, words) in REFUSED {
+        log.check(&format!("--set {setting} is refused"), |_| {
+            must_fail(template(&helm, &minimal).args(["--set", setting]), words)
+        })?;
+    }
+    log.check("the definitions stay when the release goes", |_| {
+        ensure!(rendered.contains("helm.sh/resource-policy: keep"), "no definition has the keep policy");
+        ensure!(rendered.contains("name: computeleases.leasehold.dev"), "the definition is not rendered");
+        Ok(())
+    })?;
+    log.check("no rule holds a forbidden right", |_| {
+        let rules = documents(&rendered, &["ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"]);
+        for right in FORBIDDEN_RIGHTS {
+            ensure!(!rules.contains(right), "a rule holds {right}");
+        }
+        Ok(())
+    })?;
+    log.check("the rules are the reviewed ones", |_| {
+        let rules = documents(&rendered, &["ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"]);
+        golden(&chart().join("tests/rbac.yaml"), &rules)
+    })?;
+    log.check("the agent's configuration is the reviewed one", |_| {
+        let rendered = output(&mut template(&helm, &chart().join("ci/maximal-values.yaml")))?;
+        golden(&chart().join("tests/agent-config.yaml"), &documents(&rendered, &["ConfigMap"]))
+    })
+}
+
+/// Installs nothing: asks a real API server whether it would take what the chart renders, admission included.
+pub(super) fn accepted_by_the_api_server(log: &mut Log, kubeconfig: &str) -> anyhow::Result<()> {
+    let helm = Tool::Helm.program("helm")?;
+    for values in value_files()? {
+        let name = values.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        log.check(&format!("the API server accepts the chart with {name}"), |log| {
+            log.command(
+                Command::new(&helm)
+                    .args(["install", "leasehold", "--dry-run=server", "--create-namespace"])
+                    .args(["--namespace", NAMESPACE, "--kubeconfig", kubeconfig])
+                    .arg(chart())
+                    .arg("--values")
+                    .arg(&values),
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn chart() -> PathBuf {
+    repository().join("charts/leasehold")
+}
+
+fn value_files() -> anyhow::Result<Vec<PathBuf>> {
+    let folder = chart().join("ci");
+    let entries = fs::read_dir(&folder).with_context(|| format!("failed to read {}", folder.display()))?;
+    let mut files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    files.sort();
+    ensure!(!files.is_empty(), "{} has no value files", folder.display());
+    Ok(files)
+}
+
+fn template(helm: &Path, values: &Path) -> Command {
+    let mut command = Command::new(helm);
+    command.args(["template", "leasehold"]).arg(chart()).args(["--namespace", NAMESPACE, "--values"]).arg(values);
+    command
+}
+
+fn conform(kubeconform: &Path, schemas: &Path, rendered: &str) -> anyhow::Result<()> {
+    let location = format!("{}/{{{{.ResourceKind}}}}_{{{{.ResourceAPIVersion}}}}.json", schemas.display());
+    let mut command = Command::new(kubeconform);
+    command.args(["-strict", "-summary", "-schema-location", &location, "-"]);
+    output_with_input(&mut command, rendered.as_bytes()).map(drop)
+}
+
+fn must_fail(command: &mut Command, words: &str) -> anyhow::Result<()> {
+    match output(command) {
+        Ok(_) => bail!("it was accepted"),
+        Err(error) if format!("{error:?}").contains(words) => Ok(()),
+        Err(error) => bail!("it was refused without saying `{words}`: {error:?}"),
+    }
+}
+
+/// The documents of these kinds, in the order in which they are rendered.
+fn documents(rendered: &str, kinds: &[&str]) -> String {
+    let is_wanted = |document: &str| {
+        document.lines().find_map(|line| line.strip_prefix("kind: ")).is_some_and(|kind| kinds.contains(&kind))
+    };
+    let wanted: Vec<_> = rendered.split("\n---\n").map(|text| text.trim_start_matches("---\n")).filter(|d| is_wanted(d)).collect();
+    wanted.iter().map(|document| format!("---\n{}\n", document.trim_end())).collect()
+}
+
+fn golden(path: &Path, actual: &str) -> anyhow::Result<()> {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().context("a golden file has a folder")?)?;
+        return fs::write(path, actual).with_context(|| format!("failed to write {}", path.display()));
+    }
+    let expected = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    if expected == actual {
+        return Ok(());
+    }
+    let line = expected.lines().zip(actual.lines()).position(|(old, new)| old != new).unwrap_or_default() + 1;
+    bail!(
+        "{} differs from what is rendered, first at line {line}; if that is meant, run \
+         `UPDATE_GOLDEN=1 cargo xtask test --layer charts` and review the difference",
+        path.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_chosen_by_their_kind() {
+        let rendered = "---\n# Source: a\nkind: Role\nrules: []\n---\nkind: Service\n---\nkind: ClusterRole\n";
+        assert_eq!(
+            documents(rendered, &["Role", "ClusterRole"]),
+            "---\n# Source: a\nkind: Role\nrules: []\n---\nkind: ClusterRole\n"
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! What runs in the cluster as pods: the name server and the provisioner of volumes.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::images::Images;
+use super::kubectl::Kubectl;
+use super::site::{DNS_SERVICE, POD_CIDR, Site};
+use super::template::render;
+use crate::tools::Tool;
+
+/// Lets the API server talk to the kubelet, and Calico to the API server.
+pub(crate) fn apply_rbac(kubectl: &Kubectl) -> Result<()> {
+    kubectl.apply(include_str!("../../../testbed/config/rbac.yaml"))
+}
+
+/// Applies Calico's kinds and its settings.
+pub(crate) fn apply_calico(kubectl: &Kubectl) -> Result<()> {
+    kubectl.apply_directory(&Tool::Calico.directory()?.join("crd"))?;
+    let settings = render(include_str!("../../../testbed/config/calico.yaml"), &[("POD_CIDR", POD_CIDR)])?;
+    kubectl.apply_when_known(&settings, Duration::from_secs(30))
+}
+
+/// Applies the name server and the provisioner, so that they start as soon as there is a node.
+pub(crate) fn apply(site: &Site, images: &Images, kubectl: &Kubectl) -> Result<()> {
+    let state = site.state.to_string_lossy();
+    let dns = [("IMAGE", images.coredns.as_str()), ("DNS_SERVICE", DNS_SERVICE)];
+    let storage = [
+        ("STATE", state.as_ref()),
+        ("IMAGE", &images.local_path_provisioner),
+        ("HELPER_IMAGE", &images.busybox),
+    ];
+    kubectl.apply(&render(include_str!("../../../testbed/config/coredns.yaml"), &dns)?)?;
+    kubectl.apply(&render(include_str!("../../../testbed/config/storage.yaml"), &storage)?)
+}
+
+/// Waits until both run.
+pub(crate) fn wait(kubectl: &Kubectl) -> Result<()> {
+    kubectl.wait_for_deployment("kube-system", "coredns")?;
+    kubectl.wait_for_deployment("local-path-storage", "local-path-provisioner")
+}

@@ -1,0 +1,128 @@
+//! The few images that the cluster itself needs, made of the tools' binaries and pushed to its own registry.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::process::output;
+use crate::tools::Tool;
+
+/// References, by digest, of the images that the cluster itself runs.
+#[derive(Debug)]
+pub(crate) struct Images {
+    pub(crate) pause: String,
+    pub(crate) coredns: String,
+    pub(crate) local_path_provisioner: String,
+    pub(crate) busybox: String,
+}
+
+/// Makes and pushes all of them.
+pub(crate) fn push_all(registry: &str) -> Result<Images> {
+    let image = |tool: Tool, name: &str| -> Result<String> {
+        let program = tool.program(name)?;
+        push(registry, name, &[format!("/{name}").as_str()], |root| copy_program(&program, &root.join(name)))
+    };
+    Ok(Images {
+        pause: image(Tool::Pause, "pause")?,
+        coredns: image(Tool::CoreDns, "coredns")?,
+        local_path_provisioner: image(Tool::LocalPathProvisioner, "local-path-provisioner")?,
+        busybox: push(registry, "busybox", &[], busybox)?,
+    })
+}
+
+/// Makes an image of one layer and pushes it; returns its reference by digest.
+pub(crate) fn push(
+    registry: &str,
+    name: &str,
+    entrypoint: &[&str],
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<String> {
+    let work = tempfile::tempdir()?;
+    let (root, layer) = (work.path().join("root"), work.path().join("layer.tar"));
+    fs::create_dir(&root)?;
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755))?;
+    fill(&root)?;
+    // The same content must give the same digest, whoever makes it and whenever.
+    let mut tar = Command::new("tar");
+    tar.args([
+        "--create",
+        "--sort=name",
+        "--mtime=@0",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "--format=gnu",
+    ]);
+    output(tar.arg("--file").arg(&layer).arg("--directory").arg(&root).arg("."))?;
+    let reference = format!("{registry}/{name}:testbed");
+    let crane = Tool::Crane.program("crane")?;
+    let mut append = Command::new(&crane);
+    append.args([
+        "append",
+        "--insecure",
+        "--oci-empty-base",
+        "--platform",
+        &platform(),
+        "--new_tag",
+        &reference,
+    ]);
+    let pushed = output(append.arg("--new_layer").arg(&layer))?;
+    if entrypoint.is_empty() {
+        return Ok(pushed.trim().to_owned());
+    }
+    let mut mutate = Command::new(&crane);
+    mutate.args([
+        "mutate",
+        "--insecure",
+        "--entrypoint",
+        &entrypoint.join(","),
+        "--tag",
+        &reference,
+        pushed.trim(),
+    ]);
+    Ok(output(&mut mutate)?.trim().to_owned())
+}
+
+fn platform() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("linux/{architecture}")
+}
+
+fn copy_program(program: &Path, to: &Path) -> Result<()> {
+    fs::copy(program, to).with_context(|| format!("failed to copy {}", program.display()))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+/// A shell and its usual commands, all of them one static program.
+fn busybox(root: &Path) -> Result<()> {
+    let directory = root.join("bin");
+    fs::create_dir(&directory)?;
+    copy_program(&busybox_program()?, &directory.join("busybox"))?;
+    for applet in output(Command::new(directory.join("busybox")).arg("--list"))?.lines() {
+        if applet != "busybox" {
+            symlink("busybox", directory.join(applet))?;
+        }
+    }
+    for (name, mode) in [("tmp", 0o1777), ("etc", 0o755), ("home", 0o755)] {
+        fs::create_dir(root.join(name))?;
+        fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode))?;
+    }
+    let users = "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/sh\n";
+    fs::write(root.join("etc/passwd"), users)?;
+    fs::write(root.join("etc/group"), "root:x:0:\nnobody:x:65534:\n")?;
+    Ok(())
+}
+
+fn busybox_program() -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").context("PATH is not set")?;
+    let found = std::env::split_paths(&path).map(|at| at.join("busybox")).find(|program| program.is_file());
+    found.context("busybox is not installed")
+}

@@ -1,0 +1,179 @@
+//! `up`: brings the testbed up, or sees that it is up already.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::certificates::Authority;
+use super::images::{self, Images};
+use super::kubectl::Kubectl;
+use super::site::{CHAIN_ID, NODE_NAME, POD_CIDR, Profile, SERVICE_CIDR, Site};
+use super::state::{Before, Description, Node, write_json};
+use super::{addons, chain, control_plane, health, machine, node, teardown};
+use crate::cache::Key;
+use crate::step::{note, step};
+use crate::tools::{self, Tool, debian};
+
+/// Brings the site's testbed up and returns its description. A testbed that runs and is healthy is left alone; one
+/// that is half there is taken down first.
+pub(crate) fn up(site: &Site) -> Result<Description> {
+    super::ensure_possible(site.profile)?;
+    match site.profile {
+        Profile::Full => debian::ensure_for_node()?,
+        Profile::ControlPlane => debian::ensure_for_control_plane()?,
+    }
+    let tools = tool_paths(site.profile)?;
+    let fingerprint = fingerprint(&tools);
+    let _lock = super::lock(site)?;
+    if let Some(description) = Description::read(site)? {
+        let same = description.fingerprint == fingerprint;
+        match health::check(site) {
+            Ok(()) if same => {
+                note("the testbed is up and healthy");
+                return Ok(description);
+            }
+            Ok(()) => note("the testbed runs with other tools than this checkout's; starting it again"),
+            Err(error) => note(&format!("the testbed is not healthy, starting it again: {error:#}")),
+        }
+    }
+    if Before::read(site)?.is_some() {
+        teardown::teardown(site)?;
+    }
+    prepare(site)?;
+    let started = start(site)?;
+    let description = Description {
+        kubeconfig: site.kubeconfig(),
+        rpc_url: site.rpc_url(),
+        chain_id: CHAIN_ID,
+        anvil_accounts: chain::accounts(site)?,
+        tools,
+        node: started,
+        fingerprint,
+    };
+    write_json(&site.description(), &description)?;
+    Ok(description)
+}
+
+/// Records how the machine is, then makes the site's directories.
+fn prepare(site: &Site) -> Result<()> {
+    let before = match site.profile {
+        Profile::Full => {
+            machine::ensure_unused()?;
+            machine::look()?
+        }
+        Profile::ControlPlane => Before::default(),
+    };
+    let create = |directory: &Path| {
+        fs::create_dir_all(directory).with_context(|| format!("failed to create {}", directory.display()))
+    };
+    create(&site.state)?;
+    before.write(site)?;
+    for directory in [site.records(), site.logs(), site.config()] {
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("failed to create {}", directory.display()))?;
+    }
+    Ok(())
+}
+
+/// Starts every part. Daemons that do not need each other are started together and then waited for.
+fn start(site: &Site) -> Result<Option<Node>> {
+    if site.profile == Profile::Full {
+        step("bridge and cgroups", || {
+            machine::create_network()?;
+            machine::create_cgroups()
+        })?;
+    }
+    let authority = step("certificates", || Authority::create(site))?;
+    let kubectl = Kubectl::of(site)?;
+    let (mut anvil, mut etcd) = (chain::start(site)?, control_plane::start_etcd(site)?);
+    step("etcd", || control_plane::wait_for_etcd(site, &mut etcd))?;
+    let mut server = control_plane::start_api_server(site, &authority)?;
+    let images = match site.profile {
+        Profile::Full => Some(start_registry(site)?),
+        Profile::ControlPlane => None,
+    };
+    step("API server", || control_plane::wait_for_api_server(&kubectl, &mut server))?;
+    control_plane::start_controller_manager(site, &authority)?;
+    let described = match images {
+        Some(images) => Some(start_node(site, &authority, &kubectl, &images)?),
+        None => None,
+    };
+    step("controllers", || health::wait_for_controllers(site))?;
+    step("chain", || chain::wait(site, &mut anvil))?;
+    Ok(described)
+}
+
+fn start_registry(site: &Site) -> Result<Images> {
+    let mut registry = node::start_registry(site)?;
+    step("image registry", || node::wait_for_registry(site, &mut registry))?;
+    step("images", || images::push_all(&site.registry()))
+}
+
+fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images: &Images) -> Result<Node> {
+    let mut containerd = node::start_containerd(site, images)?;
+    control_plane::start_scheduler(site, authority)?;
+    let mut proxy = node::start_proxy(site, authority)?;
+    step("Calico's kinds and settings", || {
+        addons::apply_rbac(kubectl)?;
+        addons::apply_calico(kubectl)
+    })?;
+    let mut felix = node::start_felix(site, authority)?;
+    step("containerd", || node::wait_for_containerd(site, &mut containerd))?;
+    let mut kubelet = node::start_kubelet(site, authority)?;
+    addons::apply(site, images, kubectl)?;
+    step("kube-proxy", || node::wait_for_proxy(site, &mut proxy))?;
+    step("Felix", || node::wait_for_felix(site, &mut felix))?;
+    step("node", || node::wait_for_node(kubectl, &mut kubelet))?;
+    step("name server and volumes", || addons::wait(kubectl))?;
+    Ok(Node {
+        name: NODE_NAME.into(),
+        ip: site.address.to_string(),
+        pod_cidr: POD_CIDR.into(),
+        service_cidr: SERVICE_CIDR.into(),
+        registry: site.registry(),
+        busybox_image: images.busybox.clone(),
+        containerd_socket: site.containerd_socket(),
+        runtime_version: node::check_containerd(site)?,
+    })
+}
+
+/// Builds or finds every tool that the profile needs, and says where each is.
+pub(crate) fn tool_paths(profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
+    let mut paths = BTreeMap::new();
+    for name in ["anvil", "forge", "cast"] {
+        paths.insert(name.to_owned(), tools::foundry(name)?);
+    }
+    let shown = [
+        (Tool::Kubernetes, "kubectl"),
+        (Tool::Helm, "helm"),
+        (Tool::Crane, "crane"),
+        (Tool::Kubeconform, "kubeconform"),
+    ];
+    for tool in Tool::ALL {
+        if profile == Profile::ControlPlane && tool != Tool::Kubernetes {
+            continue;
+        }
+        let directory = tool.directory()?;
+        let programs = shown.iter().filter(|(of, _)| *of == tool);
+        paths.extend(programs.map(|(_, name)| ((*name).to_owned(), directory.join(name))));
+        paths.insert(format!("{tool:?}"), directory);
+    }
+    Ok(paths)
+}
+
+/// Changes whenever a tool or a configuration file does.
+fn fingerprint(tools: &BTreeMap<String, PathBuf>) -> String {
+    let paths = tools.iter().map(|(name, path)| (name.as_str(), path.as_os_str().as_encoded_bytes()));
+    let configuration = super::CONFIGURATION.iter().map(|(name, text)| (*name, text.as_bytes()));
+    Key::of(paths.chain(configuration)).as_str().to_owned()
+}
+
+/// The description of a testbed that is up.
+pub(crate) fn description(site: &Site) -> Result<Description> {
+    match Description::read(site)? {
+        Some(description) => Ok(description),
+        None => bail!("the testbed is not up: run `cargo xtask testbed up`"),
+    }
+}

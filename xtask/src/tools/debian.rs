@@ -1,0 +1,88 @@
+//! What the testbed needs of the operating system, installed from Debian packages where it is missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+use nix::unistd::Uid;
+
+use crate::process::{is_on_path, output};
+use crate::step::long_step;
+
+/// A package and how to see that it is there.
+struct Need {
+    package: &'static str,
+    seen_by: Sign,
+}
+
+enum Sign {
+    Program(&'static str),
+    File(&'static str),
+    PkgConfig(&'static str),
+}
+
+/// What builds need.
+const BUILD: [Need; 3] = [
+    Need { package: "gcc", seen_by: Sign::Program("gcc") },
+    Need { package: "pkg-config", seen_by: Sign::Program("pkg-config") },
+    Need { package: "libseccomp-dev", seen_by: Sign::PkgConfig("libseccomp") },
+];
+
+/// What a cluster with a node needs.
+const NODE: [Need; 9] = [
+    Need { package: "openssl", seen_by: Sign::Program("openssl") },
+    Need { package: "iproute2", seen_by: Sign::Program("ip") },
+    Need { package: "iptables", seen_by: Sign::Program("iptables-save") },
+    Need { package: "ipset", seen_by: Sign::Program("ipset") },
+    Need { package: "conntrack", seen_by: Sign::Program("conntrack") },
+    Need { package: "kmod", seen_by: Sign::Program("modprobe") },
+    Need { package: "busybox-static", seen_by: Sign::Program("busybox") },
+    Need { package: "containernetworking-plugins", seen_by: Sign::File("/usr/lib/cni/portmap") },
+    Need { package: "util-linux", seen_by: Sign::Program("setsid") },
+];
+
+/// What an API server without nodes needs.
+const CONTROL_PLANE: [Need; 3] = [
+    Need { package: "gcc", seen_by: Sign::Program("gcc") },
+    Need { package: "openssl", seen_by: Sign::Program("openssl") },
+    Need { package: "util-linux", seen_by: Sign::Program("setsid") },
+];
+
+/// Installs what a cluster with a node needs, the builds of its tools included.
+pub(crate) fn ensure_for_node() -> Result<()> {
+    ensure(BUILD.iter().chain(&NODE))
+}
+
+/// Installs what an API server without nodes needs.
+pub(crate) fn ensure_for_control_plane() -> Result<()> {
+    ensure(CONTROL_PLANE.iter())
+}
+
+fn ensure<'a>(needs: impl Iterator<Item = &'a Need>) -> Result<()> {
+    let missing: Vec<&str> = needs.filter(|need| !is_there(&need.seen_by)).map(|need| need.package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    if !Uid::effective().is_root() || !is_on_path("apt-get") {
+        bail!("these are missing; install them (by their Debian names) and run this again: {list}");
+    }
+    long_step(&format!("install {list}"), || {
+        output(Command::new("apt-get").args(["update", "-qq"]))?;
+        let mut install = Command::new("apt-get");
+        install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
+        output(install.env("DEBIAN_FRONTEND", "noninteractive")).map(drop)
+    })
+}
+
+fn is_there(sign: &Sign) -> bool {
+    match sign {
+        Sign::Program(name) => {
+            is_on_path(name) || ["/usr/sbin", "/sbin"].iter().any(|at| Path::new(at).join(name).is_file())
+        }
+        Sign::File(path) => Path::new(path).is_file(),
+        Sign::PkgConfig(name) => {
+            Command::new("pkg-config").args(["--exists", name]).status().is_ok_and(|status| status.success())
+        }
+    }
+}
