@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::testbed;
+use crate::{bench, codegen, images, suite, testbed, tidy};
 
 /// Development tasks of Leasehold.
 #[derive(Debug, Parser)]
@@ -17,6 +17,17 @@ enum Task {
     /// Bring up or take down a real chain and a real Kubernetes cluster on this machine.
     #[command(subcommand)]
     Testbed(testbed::Command),
+    /// Make the images and push them to a registry, without a container daemon.
+    Images(images::ImagesArgs),
+    /// Run every test, from formatting to the demo.
+    Test(suite::TestArgs),
+    /// Measure; prints a table and, with --json, writes it.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+    /// Write the generated files, or check them.
+    Codegen(codegen::CodegenArgs),
+    /// Check the shape of the repository and who imports whom.
+    Tidy,
 }
 
 impl Args {
@@ -25,6 +36,11 @@ impl Args {
         let Self { task } = self;
         match task {
             Task::Testbed(command) => command.run(),
+            Task::Images(images) => images.run(),
+            Task::Test(test) => test.run(),
+            Task::Bench(bench) => bench.run(),
+            Task::Codegen(codegen) => codegen.run(),
+            Task::Tidy => tidy::run(),
         }
     }
 }

@@ -76,8 +76,8 @@ fn generate() -> anyhow::Result<Vec<Generated>> {
     ];
     for name in INTERFACES {
         let artifact = repository().join(format!("contracts/out/{name}.sol/{name}.json"));
-        let text = fs::read_to_string(&artifact)
-            .with_context(|| format!("forge made no {}", artifact.display()))?;
+        let text =
+            fs::read_to_string(&artifact).with_context(|| format!("forge made no {}", artifact.display()))?;
         files.push(Generated { path: format!("contracts/abi/{name}.json").into(), content: abi(&text)? });
     }
     Ok(files)
@@ -91,7 +91,8 @@ fn printed_by(binary: &str, arguments: &[&str]) -> anyhow::Result<String> {
 
 /// The ABI alone, out of a build artifact.
 fn abi(artifact: &str) -> anyhow::Result<String> {
-    let artifact: serde_json::Value = serde_json::from_str(artifact).context("failed to parse an artifact")?;
+    let artifact: serde_json::Value =
+        serde_json::from_str(artifact).context("failed to parse an artifact")?;
     let abi = artifact.get("abi").context("the artifact has no `abi`")?;
     Ok(serde_json::to_string_pretty(abi)? + "\n")
 }

@@ -1,14 +1,27 @@
 //! Development tasks: `cargo xtask <task>`. Tasks drive child processes, so this program stays small to build.
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 mod args;
+mod bench;
 mod cache;
+mod codegen;
+mod images;
 mod process;
 mod step;
+mod suite;
 mod testbed;
+mod tidy;
 mod tools;
 
-fn main() -> anyhow::Result<()> {
-    args::Args::parse().run()
+fn main() -> ExitCode {
+    match args::Args::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

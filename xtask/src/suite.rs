@@ -108,7 +108,8 @@ impl Log {
     }
 
     fn text(&self) -> anyhow::Result<String> {
-        let bytes = fs::read(&self.path).with_context(|| format!("failed to read {}", self.path.display()))?;
+        let bytes =
+            fs::read(&self.path).with_context(|| format!("failed to read {}", self.path.display()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -127,7 +128,11 @@ impl Log {
     }
 
     /// Makes one check that counts as one test. A failed check is reported and the layer goes on.
-    pub(crate) fn check(&mut self, name: &str, check: impl FnOnce(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(crate) fn check(
+        &mut self,
+        name: &str,
+        check: impl FnOnce(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let result = check(self);
         let mut append = File::options().append(true).open(&self.path)?;
         match result {
@@ -170,8 +175,16 @@ mod tests {
     #[test]
     fn the_table_has_a_line_for_each_layer() {
         let outcomes = [
-            Outcome { layer: Layer::Tidy, count: Count { passed: 1, failed: 0 }, elapsed: Duration::from_millis(300) },
-            Outcome { layer: Layer::Rust, count: Count { passed: 412, failed: 2 }, elapsed: Duration::from_secs(75) },
+            Outcome {
+                layer: Layer::Tidy,
+                count: Count { passed: 1, failed: 0 },
+                elapsed: Duration::from_millis(300),
+            },
+            Outcome {
+                layer: Layer::Rust,
+                count: Count { passed: 412, failed: 2 },
+                elapsed: Duration::from_secs(75),
+            },
         ];
         let expected = "
 layer         passed  failed          time

@@ -12,7 +12,9 @@ use crate::{process::output, tools::repository};
 
 /// Reports everything that is out of place and fails if there is anything.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let metadata = output(Command::new("cargo").args(["metadata", "--no-deps", "--format-version=1"]).current_dir(repository()))?;
+    let metadata = output(
+        Command::new("cargo").args(["metadata", "--no-deps", "--format-version=1"]).current_dir(repository()),
+    )?;
     let metadata = serde_json::from_str(&metadata).context("failed to parse cargo's metadata")?;
     let tracked = output(Command::new("git").args(["ls-files", "-z"]).current_dir(repository()))?;
     let tracked: Vec<_> = tracked.split('\0').filter(|path| !path.is_empty()).collect();

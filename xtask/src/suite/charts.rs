@@ -29,7 +29,8 @@ const REFUSED: [(&str, &str); 7] = [
 ];
 
 /// Rights that no rule of ours may hold.
-const FORBIDDEN_RIGHTS: [&str; 6] = ["'*'", "\"*\"", "cluster-admin", "nodes/proxy", "escalate", "impersonate"];
+const FORBIDDEN_RIGHTS: [&str; 6] =
+    ["'*'", "\"*\"", "cluster-admin", "nodes/proxy", "escalate", "impersonate"];
 
 /// Runs every test that needs no cluster.
 pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
@@ -40,7 +41,9 @@ pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
     for values in value_files()? {
         let name = values.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
         log.check(&format!("helm lint with {name}"), |log| {
-            log.command(Command::new(&helm).args(["lint", "--strict"]).arg(chart()).arg("--values").arg(&values))
+            log.command(
+                Command::new(&helm).args(["lint", "--strict"]).arg(chart()).arg("--values").arg(&values),
+            )
         })?;
         log.check(&format!("kubeconform with {name}"), |_| {
             let rendered = output(template(&helm, &values).arg("--include-crds"))?;
@@ -121,7 +124,11 @@ fn value_files() -> anyhow::Result<Vec<PathBuf>> {
 
 fn template(helm: &Path, values: &Path) -> Command {
     let mut command = Command::new(helm);
-    command.args(["template", "leasehold"]).arg(chart()).args(["--namespace", NAMESPACE, "--values"]).arg(values);
+    command
+        .args(["template", "leasehold"])
+        .arg(chart())
+        .args(["--namespace", NAMESPACE, "--values"])
+        .arg(values);
     command
 }
 
@@ -143,9 +150,16 @@ fn must_fail(command: &mut Command, words: &str) -> anyhow::Result<()> {
 /// The documents of these kinds, in the order in which they are rendered.
 fn documents(rendered: &str, kinds: &[&str]) -> String {
     let is_wanted = |document: &str| {
-        document.lines().find_map(|line| line.strip_prefix("kind: ")).is_some_and(|kind| kinds.contains(&kind))
+        document
+            .lines()
+            .find_map(|line| line.strip_prefix("kind: "))
+            .is_some_and(|kind| kinds.contains(&kind))
     };
-    let wanted: Vec<_> = rendered.split("\n---\n").map(|text| text.trim_start_matches("---\n")).filter(|d| is_wanted(d)).collect();
+    let wanted: Vec<_> = rendered
+        .split("\n---\n")
+        .map(|text| text.trim_start_matches("---\n"))
+        .filter(|d| is_wanted(d))
+        .collect();
     wanted.iter().map(|document| format!("---\n{}\n", document.trim_end())).collect()
 }
 
@@ -172,7 +186,8 @@ mod tests {
 
     #[test]
     fn documents_are_chosen_by_their_kind() {
-        let rendered = "---\n# Source: a\nkind: Role\nrules: []\n---\nkind: Service\n---\nkind: ClusterRole\n";
+        let rendered =
+            "---\n# Source: a\nkind: Role\nrules: []\n---\nkind: Service\n---\nkind: ClusterRole\n";
         assert_eq!(
             documents(rendered, &["Role", "ClusterRole"]),
             "---\n# Source: a\nkind: Role\nrules: []\n---\nkind: ClusterRole\n"

@@ -121,7 +121,9 @@ fn deny(log: &mut Log) -> anyhow::Result<()> {
             log.command(&mut cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]))
         });
     }
-    eprintln!("  · deny: cargo-deny is not installed (`cargo install cargo-deny --locked`), so nothing was checked");
+    eprintln!(
+        "  · deny: cargo-deny is not installed (`cargo install cargo-deny --locked`), so nothing was checked"
+    );
     Ok(())
 }
 

@@ -30,7 +30,8 @@ pub(super) fn write(folder: &Path) -> anyhow::Result<()> {
     for group in GROUPS {
         let path = documents.join(format!("{group}_openapi.json"));
         let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
-        let document = serde_json::from_str(&text).with_context(|| format!("failed to parse {}", path.display()))?;
+        let document =
+            serde_json::from_str(&text).with_context(|| format!("failed to parse {}", path.display()))?;
         for (name, schema) in schemas(document)? {
             fs::write(folder.join(&name), serde_json::to_vec(&schema)?)
                 .with_context(|| format!("failed to write {name}"))?;
@@ -72,7 +73,9 @@ fn schemas(mut document: Value) -> anyhow::Result<Vec<(String, Value)>> {
 fn make_strict(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            if object.get("properties").is_some_and(Value::is_object) && !object.contains_key("additionalProperties") {
+            if object.get("properties").is_some_and(Value::is_object)
+                && !object.contains_key("additionalProperties")
+            {
                 object.insert("additionalProperties".to_owned(), Value::Bool(false));
             }
             object.values_mut().for_each(make_strict);

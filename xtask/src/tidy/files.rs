@@ -21,12 +21,16 @@ pub(super) fn check(root: &Path, tracked: &[&str]) -> anyhow::Result<Vec<String>
     let mut problems = Vec::new();
     for path in tracked {
         let full = root.join(path);
-        let metadata = fs::symlink_metadata(&full).with_context(|| format!("{path} is tracked but not there"))?;
+        let metadata =
+            fs::symlink_metadata(&full).with_context(|| format!("{path} is tracked but not there"))?;
         if !metadata.is_file() {
             continue;
         }
         if metadata.len() > MAX_BYTES {
-            problems.push(format!("{path}: {} bytes; keep files of more than {MAX_BYTES} elsewhere", metadata.len()));
+            problems.push(format!(
+                "{path}: {} bytes; keep files of more than {MAX_BYTES} elsewhere",
+                metadata.len()
+            ));
             continue;
         }
         let bytes = fs::read(&full).with_context(|| format!("failed to read {path}"))?;
@@ -46,7 +50,9 @@ fn check_text(path: &str, text: &str) -> Vec<String> {
     if path.ends_with(".rs") {
         let code = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
         if code > MAX_RUST_LINES {
-            problems.push(format!("{path}: {code} lines before its tests, at most {MAX_RUST_LINES}; split it by concept"));
+            problems.push(format!(
+                "{path}: {code} lines before its tests, at most {MAX_RUST_LINES}; split it by concept"
+            ));
         }
     }
     for (number, line) in text.lines().enumerate() {

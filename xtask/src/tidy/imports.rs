@@ -25,7 +25,11 @@ const RULES: [Rule; 13] = [
     Rule { name: "usage", may: &["market"], never: PURE },
     Rule { name: "crd", may: &["manifest", "market"], never: &["alloy", "axum", "reqwest", "tokio"] },
     Rule { name: "chain", may: &["market", "usage"], never: &["axum", "k8s-openapi", "kube"] },
-    Rule { name: "gateway-api", may: &["market", "manifest"], never: &["alloy", "axum", "k8s-openapi", "kube", "tokio"] },
+    Rule {
+        name: "gateway-api",
+        may: &["market", "manifest"],
+        never: &["alloy", "axum", "k8s-openapi", "kube", "tokio"],
+    },
     Rule { name: "telemetry", may: &[], never: &["alloy", "k8s-openapi", "kube"] },
     Rule {
         name: "testkit",
@@ -77,7 +81,8 @@ pub(super) fn check(metadata: &serde_json::Value) -> anyhow::Result<Vec<String>>
     let mut problems = Vec::new();
     for package in &metadata.packages {
         let Some(rule) = RULES.iter().find(|rule| rule.name == package.name) else {
-            problems.push(format!("{}: has no import rule; add one to xtask/src/tidy/imports.rs", package.name));
+            problems
+                .push(format!("{}: has no import rule; add one to xtask/src/tidy/imports.rs", package.name));
             continue;
         };
         for Dependency { name, kind } in &package.dependencies {

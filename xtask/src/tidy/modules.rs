@@ -90,7 +90,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let write = |path: &str, text: &str| {
             let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().expect("the path has a folder")).expect("the folder can be made");
+            fs::create_dir_all(path.parent().expect("the path has a folder"))
+                .expect("the folder can be made");
             fs::write(path, text).expect("the file can be written");
         };
         write("a/src/lib.rs", "//! A.\npub mod used;\n");
@@ -112,6 +113,9 @@ mod tests {
 
     #[test]
     fn only_declarations_without_a_body_name_files() {
-        assert_eq!(module_names("mod a;\npub(crate) mod b;\nmod c {\n// mod d;\nuse x::mod_e;\n"), ["a", "b"]);
+        assert_eq!(
+            module_names("mod a;\npub(crate) mod b;\nmod c {\n// mod d;\nuse x::mod_e;\n"),
+            ["a", "b"]
+        );
     }
 }
