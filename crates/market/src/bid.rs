@@ -70,6 +70,9 @@ pub enum BidProblem {
     /// The slashable bond does not fit the chain's 96 bits.
     #[error("the slashable bond {0} does not fit 96 bits")]
     SlashTooLarge(Amount),
+    /// The term is empty or longer than the chain can hold.
+    #[error("the longest term {0} s is not between 1 and 16777215")]
+    BadDuration(u32),
     /// The validity lies past the end of the chain's clock.
     #[error("the bid is valid until {0}, past the end of the chain's clock")]
     ValidityTooLate(Timestamp),
@@ -90,6 +93,9 @@ impl Bid {
         }
         if self.max_slash.0 > MAX_UINT96 {
             return Err(BidProblem::SlashTooLarge(self.max_slash));
+        }
+        if !(1..1 << 24).contains(&self.max_duration) {
+            return Err(BidProblem::BadDuration(self.max_duration));
         }
         if self.valid_until > Timestamp::MAX {
             return Err(BidProblem::ValidityTooLate(self.valid_until));
@@ -144,6 +150,8 @@ mod tests {
                 BidProblem::PenaltyExceedsSlash { penalty: Amount(13), max_slash: Amount(12) },
             ),
             (Bid { max_slash: too_much, ..bid() }, BidProblem::SlashTooLarge(too_much)),
+            (Bid { max_duration: 0, ..bid() }, BidProblem::BadDuration(0)),
+            (Bid { max_duration: 1 << 24, ..bid() }, BidProblem::BadDuration(1 << 24)),
             (Bid { valid_until: late, ..bid() }, BidProblem::ValidityTooLate(late)),
         ];
         for (bid, problem) in cases {

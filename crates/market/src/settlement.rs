@@ -107,15 +107,13 @@ pub fn payout(cum: Amount, paid: Amount, balance: Amount, fee_bps: BasisPoints) 
     Payout { amount, fee, net: amount.saturating_sub(fee) }
 }
 
-/// The last moment that the balance pays for at the full rate; none if nothing runs or it lasts longer
-/// than the chain's clock.
+/// Until when an active lease's balance lasts at its full rate, at most its end; none if it is not active.
 pub fn funded_until(lease: &Lease) -> Option<Timestamp> {
-    lease.started_at?;
-    if lease.rate_cap_e6 == 0 {
+    if lease.state != LeaseState::Active || lease.rate_cap_e6 == 0 {
         return None;
     }
     let seconds = U256::from(lease.balance.0) * U256::from(RATE_SCALE) / U256::from(lease.rate_cap_e6);
-    lease.last_as_of.checked_add(u64::try_from(seconds).ok()?)
+    Some(lease.last_as_of.saturating_add(seconds.saturating_to()).min(lease.end_at))
 }
 
 /// Why the chain would skip a statement now.

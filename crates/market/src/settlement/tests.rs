@@ -127,9 +127,9 @@ fn each_fault_of_a_statement_is_named() {
 #[test]
 fn money_lasts_as_long_as_the_full_rate_allows() {
     assert_eq!(funded_until(&lease()), Some(Timestamp(4000)));
-    assert_eq!(funded_until(&Lease { started_at: None, ..lease() }), None);
+    assert_eq!(funded_until(&Lease { balance: Amount::MAX, ..lease() }), Some(Timestamp(5000)));
+    assert_eq!(funded_until(&Lease { state: LeaseState::Open, ..lease() }), None);
     assert_eq!(funded_until(&Lease { rate_cap_e6: 0, ..lease() }), None);
-    assert_eq!(funded_until(&Lease { balance: Amount::MAX, ..lease() }), None);
 }
 
 fn terms() -> impl Strategy<Value = (Prices, Limits)> {
