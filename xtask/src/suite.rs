@@ -78,7 +78,7 @@ fn run_layer(layer: Layer, logs: &Path, before: &[Outcome]) -> anyhow::Result<Ou
     let result = layer.run(&mut log);
     let mut count = count::of_output(&log.text()?) + log.checks;
     if let Err(error) = &result {
-        writeln!(log.file, "\n{error:?}")?;
+        writeln!(log.file, "\n{error:#}")?;
         // A layer may fail without a failing test: something did not compile.
         count.failed = count.failed.max(1);
     }
@@ -141,7 +141,7 @@ impl Log {
                 self.checks.passed += 1;
             }
             Err(error) => {
-                writeln!(append, "FAILED: {name}: {error:?}")?;
+                writeln!(append, "FAILED: {name}: {error:#}")?;
                 self.checks.failed += 1;
             }
         }
@@ -189,7 +189,7 @@ mod tests {
         let expected = "
 layer         passed  failed          time
 tidy               1       0         0.3 s
-rust             412       2   1 min 15 s
+rust             412       2    1 min 15 s
 
 ";
         assert_eq!(table(&outcomes), expected);

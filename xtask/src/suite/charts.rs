@@ -143,7 +143,7 @@ fn must_fail(command: &mut Command, words: &str) -> anyhow::Result<()> {
     match output(command) {
         Ok(_) => bail!("it was accepted"),
         Err(error) if format!("{error:?}").contains(words) => Ok(()),
-        Err(error) => bail!("it was refused without saying `{words}`: {error:?}"),
+        Err(error) => bail!("it was refused without saying `{words}`: {error:#}"),
     }
 }
 
