@@ -62,6 +62,12 @@ pub(crate) fn start_api_server(site: &Site, authority: &Authority<'_>) -> Result
         .args([flag("--kubelet-client-certificate", authority.certificate("kube-apiserver-kubelet-client"))])
         .args([flag("--kubelet-client-key", authority.key("kube-apiserver-kubelet-client"))])
         .args([flag("--kubelet-certificate-authority", authority.certificate("ca"))])
+        // Nobody is in front of this API server; controllers complain for ever if they are not told whom to trust there.
+        .args([flag("--requestheader-client-ca-file", authority.certificate("ca"))])
+        .args([
+            "--requestheader-allowed-names=front-proxy-client",
+            "--requestheader-username-headers=X-Remote-User",
+        ])
         .args(["--kubelet-preferred-address-types=InternalIP"]);
     if site.profile == Profile::ControlPlane {
         // Endpoints on loopback are refused, and nobody reaches the API server through a Service here.

@@ -70,6 +70,13 @@ pub(crate) fn ensure_unused() -> Result<()> {
     Ok(())
 }
 
+/// The packet filter behind `iptables`, by Felix's name for it. Felix must use the one that kube-proxy uses, and would
+/// otherwise guess it from the rules that happen to be there.
+pub(crate) fn packet_filter() -> Result<&'static str> {
+    let version = output(Command::new("iptables").arg("--version"))?;
+    Ok(if version.contains("nf_tables") { "NFT" } else { "Legacy" })
+}
+
 /// Makes the bridge with the node's address, and lets packets through the machine.
 pub(crate) fn create_network() -> Result<()> {
     let ip = |arguments: &[&str]| output(Command::new("ip").args(arguments)).map(drop);

@@ -10,6 +10,7 @@ use super::certificates::Authority;
 use super::control_plane::flag;
 use super::images::Images;
 use super::kubectl::Kubectl;
+use super::machine;
 use super::probe;
 use super::site::{CGROUP, DNS_SERVICE, NODE_NAME, POD_CIDR, POD_NETWORK, Site};
 use super::template::render;
@@ -146,6 +147,7 @@ pub(crate) fn start_felix(site: &Site, authority: &Authority<'_>) -> Result<Runn
         .env("FELIX_FELIXHOSTNAME", NODE_NAME)
         .env("FELIX_IPV6SUPPORT", "false")
         .env("FELIX_BPFENABLED", "false")
+        .env("FELIX_IPTABLESBACKEND", machine::packet_filter()?)
         .env("FELIX_IPINIPENABLED", "false")
         .env("FELIX_USAGEREPORTINGENABLED", "false")
         .env("FELIX_HEALTHENABLED", "true")

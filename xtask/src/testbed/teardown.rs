@@ -13,14 +13,14 @@ use nix::mount::{MntFlags, umount2};
 use super::site::{BRIDGE, POD_NETWORK, Profile, Site};
 use super::state::Before;
 use super::{health, machine};
-use crate::process::{Identity, output, output_with_input, poll, record_path};
+use crate::process::{Identity, is_on_path, output, output_with_input, poll, record_path};
 use crate::step::step;
 
 mod mounts;
 mod packet_filter;
 
-/// How long a daemon may take to end by itself.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a daemon may take to end by itself. Nothing that it could still write will be kept.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Daemons that would start again what the next steps end, so they go first.
 const FIRST: [&str; 5] =
@@ -126,10 +126,10 @@ fn undo_network() -> Result<()> {
             gone.with_context(|| format!("failed to remove the network device {link}"))?;
         }
     }
-    for family in ["iptables", "ip6tables"] {
-        let script = packet_filter::removal(&output(&mut Command::new(format!("{family}-save")))?);
+    for filter in packet_filter::FILTERS.iter().filter(|filter| is_on_path(&format!("{filter}-save"))) {
+        let script = packet_filter::removal(&output(&mut Command::new(format!("{filter}-save")))?);
         if !script.is_empty() {
-            let mut restore = Command::new(format!("{family}-restore"));
+            let mut restore = Command::new(format!("{filter}-restore"));
             output_with_input(restore.args(["--noflush", "--wait"]), script.as_bytes())?;
         }
     }

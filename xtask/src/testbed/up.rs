@@ -114,18 +114,17 @@ fn start_registry(site: &Site) -> Result<Images> {
 fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images: &Images) -> Result<Node> {
     let mut containerd = node::start_containerd(site, images)?;
     control_plane::start_scheduler(site, authority)?;
-    let mut proxy = node::start_proxy(site, authority)?;
-    step("Calico's kinds and settings", || {
-        addons::apply_rbac(kubectl)?;
-        addons::apply_calico(kubectl)
-    })?;
-    let mut felix = node::start_felix(site, authority)?;
+    addons::apply_rbac(kubectl)?;
     step("containerd", || node::wait_for_containerd(site, &mut containerd))?;
     let mut kubelet = node::start_kubelet(site, authority)?;
+    step("Calico's kinds and settings", || addons::apply_calico(kubectl))?;
+    let mut felix = node::start_felix(site, authority)?;
     addons::apply(site, images, kubectl)?;
-    step("kube-proxy", || node::wait_for_proxy(site, &mut proxy))?;
-    step("Felix", || node::wait_for_felix(site, &mut felix))?;
     step("node", || node::wait_for_node(kubectl, &mut kubelet))?;
+    // kube-proxy looks for its node only now and then, so it is started when the node is there.
+    let mut proxy = node::start_proxy(site, authority)?;
+    step("Felix", || node::wait_for_felix(site, &mut felix))?;
+    step("kube-proxy", || node::wait_for_proxy(site, &mut proxy))?;
     step("name server and volumes", || addons::wait(kubectl))?;
     Ok(Node {
         name: NODE_NAME.into(),

@@ -1,5 +1,9 @@
 //! What the cluster's networking wrote into the machine's packet filter and its list of devices.
 
+/// The packet filters that a machine can have at once; the plain names are one of the others.
+pub(super) const FILTERS: [&str; 6] =
+    ["iptables", "ip6tables", "iptables-nft", "ip6tables-nft", "iptables-legacy", "ip6tables-legacy"];
+
 /// Chains that only Kubernetes, Calico and the CNI plugins make. `up` refuses a machine that already has some.
 const PREFIXES: [&str; 3] = ["cali-", "KUBE-", "CNI-"];
 
