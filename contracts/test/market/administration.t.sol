@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+
+import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
+import {BlockingToken, BombToken, DecimalsToken} from "../mocks/Tokens.sol";
+import {MarketTest} from "../support/MarketTest.sol";
+import {vm} from "../support/Vm.sol";
+
+contract AdministrationTest is MarketTest {
+    function test_strangers_administer_nothing() public {
+        bytes[4] memory calls = [
+            abi.encodeCall(ILeaseMarket.allowToken, (address(1))),
+            abi.encodeCall(ILeaseMarket.setFee, (1, STRANGER)),
+            abi.encodeCall(ILeaseMarket.setIntakePaused, (true)),
+            abi.encodeCall(ILeaseMarket.recoverSurplus, (address(token), STRANGER))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            vm.prank(STRANGER);
+            (bool ok, bytes memory answer) = address(market).call(calls[i]);
+            vm.assertEq(ok, false, "refused");
+            bytes memory err = abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, STRANGER);
+            vm.assertEq(answer, err, "why");
+        }
+    }
+
+    function test_tokens_of_6_to_18_decimals_are_allowed_once() public {
+        for (uint8 decimals = 5; decimals <= 19; ++decimals) {
+            DecimalsToken other = new DecimalsToken(decimals);
+            if (decimals < 6 || decimals > 18) {
+                expectError(abi.encodeWithSelector(ILeaseMarket.LeaseMarket_BadDecimals.selector, other, decimals));
+                market.allowToken(address(other));
+            } else {
+                vm.expectEmit(address(market));
+                emit ILeaseMarket.TokenAllowed(address(other), decimals - 4);
+                market.allowToken(address(other));
+            }
+        }
+        expectError(abi.encodeWithSelector(ILeaseMarket.LeaseMarket_TokenAlreadyAllowed.selector, token));
+        market.allowToken(address(token));
+        vm.assertEq(market.tokens().length, 14, "tokens");
+        vm.assertEq(market.tokens()[0], address(token), "the first");
+    }
+
+    function test_the_list_holds_255_tokens() public {
+        for (uint256 i = 1; i < 255; ++i) {
+            market.allowToken(address(new DecimalsToken(6)));
+        }
+        DecimalsToken oneTooMany = new DecimalsToken(6);
+        vm.expectRevert(ILeaseMarket.LeaseMarket_TokenListFull.selector);
+        market.allowToken(address(oneTooMany));
+        vm.assertEq(market.tokens().length, 255, "tokens");
+    }
+
+    function test_the_fee_is_at_most_five_percent_and_needs_a_treasury() public {
+        expectError(abi.encodeWithSelector(ILeaseMarket.LeaseMarket_FeeTooHigh.selector, 501));
+        market.setFee(501, TREASURY);
+        vm.expectRevert(ILeaseMarket.LeaseMarket_ZeroAddress.selector);
+        market.setFee(500, address(0));
+        vm.expectEmit(address(market));
+        emit ILeaseMarket.FeeSet(500, STRANGER);
+        market.setFee(500, STRANGER);
+        (uint16 feeBps, address treasury) = market.feeTerms();
+        vm.assertEq(feeBps, 500, "fee");
+        vm.assertEq(treasury, STRANGER, "treasury");
+    }
+
+    function test_a_new_fee_does_not_touch_a_lease_that_exists() public {
+        setFee(100);
+        bytes32 leaseId = startLease(makeBid(), DEPOSIT);
+        ILeaseMarket.LeaseView memory before = lease(leaseId);
+        setFee(500);
+        assertEq(lease(leaseId), before);
+        vm.warp(START + 3600);
+        settle(leaseId, 100_000, START + 3600, false);
+        vm.assertEq(account(TREASURY), 1_000, "one percent");
+    }
+
+    function test_pausing_and_resuming_are_announced() public {
+        vm.expectEmit(address(market));
+        emit ILeaseMarket.IntakePausedSet(true);
+        market.setIntakePaused(true);
+        vm.assertEq(market.intakePaused(), true, "paused");
+        market.setIntakePaused(false);
+        fund(TENANT, 1);
+    }
+
+    function test_only_what_nobody_owns_can_be_recovered() public {
+        openLease(makeBid(), DEPOSIT);
+        expectError(abi.encodeWithSelector(ILeaseMarket.LeaseMarket_NothingToRecover.selector, token));
+        market.recoverSurplus(address(token), STRANGER);
+        token.mint(address(market), 123);
+        vm.expectRevert(ILeaseMarket.LeaseMarket_ZeroAddress.selector);
+        market.recoverSurplus(address(token), address(0));
+        vm.expectEmit(address(market));
+        emit ILeaseMarket.SurplusRecovered(address(token), STRANGER, 123);
+        market.recoverSurplus(address(token), STRANGER);
+        vm.assertEq(token.balanceOf(STRANGER), 123, "recovered");
+        vm.assertEq(token.balanceOf(address(market)), market.liabilities(address(token)), "held == owed");
+    }
+
+    function test_a_token_off_the_list_can_be_recovered_whole() public {
+        DecimalsToken lost = new DecimalsToken(3);
+        lost.mint(address(market), 9);
+        market.recoverSurplus(address(lost), STRANGER);
+        vm.assertEq(lost.balanceOf(STRANGER), 9, "recovered");
+    }
+
+    function test_a_token_that_misbehaves_harms_itself_alone() public {
+        BombToken bomb = new BombToken();
+        market.allowToken(address(bomb));
+        bomb.mint(address(this), 5);
+        bomb.approve(address(market), 5);
+        market.deposit(address(bomb), TENANT, 5);
+        vm.startPrank(TENANT);
+        vm.expectRevert();
+        market.withdraw(address(bomb), TENANT, 5);
+        market.withdraw(address(token), TENANT, 5);
+        vm.stopPrank();
+        vm.assertEq(market.available(TENANT, address(bomb)), 5, "the debt stays");
+    }
+
+    function test_a_blocked_party_stops_nobody_elses_exit() public {
+        BlockingToken blocking = new BlockingToken();
+        market.allowToken(address(blocking));
+        blocking.mint(address(this), 10e6);
+        blocking.approve(address(market), 10e6);
+        market.deposit(address(blocking), TENANT, 10e6);
+        ILeaseMarket.Bid memory bid = makeBid();
+        bid.token = address(blocking);
+        bytes32 leaseId = startLease(bid, 10e6);
+        blocking.setBlocked(TENANT);
+        blocking.setBlocked(PROVIDER);
+        vm.warp(START + 3600);
+        vm.assertEq(settle(leaseId, 100, START + 3600, true), 1, "settled");
+        vm.assertEq(market.finalize(one(bid)), 1, "finalized");
+        vm.prank(TENANT);
+        market.withdraw(address(blocking), STRANGER, 10e6 - 100);
+        vm.assertEq(blocking.balanceOf(STRANGER), 10e6 - 100, "to an account that is not blocked");
+    }
+
+    function test_the_constructor_checks_its_windows_and_treasury() public {
+        checkConstructor(0, 1, 2, TREASURY, ILeaseMarket.LeaseMarket_BadWindows.selector);
+        checkConstructor(1, 0, 2, TREASURY, ILeaseMarket.LeaseMarket_BadWindows.selector);
+        checkConstructor(2, 1, 2, TREASURY, ILeaseMarket.LeaseMarket_BadWindows.selector);
+        checkConstructor(1, 366 days, 2, TREASURY, ILeaseMarket.LeaseMarket_BadWindows.selector);
+        checkConstructor(1, 1, 366 days, TREASURY, ILeaseMarket.LeaseMarket_BadWindows.selector);
+        checkConstructor(1, 1, 2, address(0), ILeaseMarket.LeaseMarket_ZeroAddress.selector);
+    }
+
+    function test_the_views_tell_how_it_was_deployed() public view {
+        (uint40 claimWindow, uint40 disputeWindow, uint40 arbiterWindow) = market.windows();
+        vm.assertEq(claimWindow, CLAIM_WINDOW, "claim");
+        vm.assertEq(disputeWindow, DISPUTE_WINDOW, "dispute");
+        vm.assertEq(arbiterWindow, ARBITER_WINDOW, "arbiter");
+        vm.assertEq(market.registry(), address(registry), "registry");
+    }
+
+    function checkConstructor(uint40 c, uint40 d, uint40 a, address treasury, bytes4 err) private {
+        bytes memory arguments = abi.encode(registry, authority, treasury, c, d, a);
+        try this.deploy(arguments) {
+            vm.assertTrue(false, "deployed");
+        } catch (bytes memory why) {
+            vm.assertTrue(bytes4(why) == err || contains(why, err), "why");
+        }
+    }
+
+    function deploy(bytes calldata arguments) external {
+        vm.deployCode("LeaseMarket.sol:LeaseMarket", arguments);
+    }
+
+    /// @dev The cheatcode may wrap the constructor's answer in an error of its own.
+    function contains(bytes memory why, bytes4 selector) private pure returns (bool) {
+        for (uint256 i = 0; i + 4 <= why.length; ++i) {
+            if (
+                why[i] == selector[0] && why[i + 1] == selector[1] && why[i + 2] == selector[2]
+                    && why[i + 3] == selector[3]
+            ) return true;
+        }
+        return false;
+    }
+}
