@@ -23,4 +23,5 @@ fi
 unset DB_PASSWORD
 
 # No Unix socket: its directory would have to be writable. No just-in-time compiler: the image leaves it out.
-exec "$bin/postgres" -D "$data" -c listen_addresses='*' -c unix_socket_directories='' -c jit=off -c shared_buffers=32MB
+exec "$bin/postgres" -D "$data" -c listen_addresses='*' -c unix_socket_directories='' -c jit=off -c shared_buffers=32MB \
+    -c min_wal_size=32MB -c max_wal_size=64MB
