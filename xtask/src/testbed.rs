@@ -78,7 +78,7 @@ impl Command {
                 Ok(())
             }
             Self::Tools => {
-                for (name, path) in up::tool_paths(Profile::Full)? {
+                for (name, path) in up::programs(Profile::Full)?.shown {
                     println!("{name} {}", path.display());
                 }
                 Ok(())
@@ -155,7 +155,7 @@ fn status(site: &Site) -> Result<()> {
     println!("{:<24} {}", "chain", description.rpc_url);
     println!("{:<24} {}", "kubeconfig", description.kubeconfig.display());
     if let Some(node) = description.node {
-        println!("{:<24} {} ({}, {})", "node", node.name, node.ip, node.runtime_version);
+        println!("{:<24} {} ({}, {})", "node", node.node_name, node.node_ip, node.runtime_version);
         println!("{:<24} {}", "registry", node.registry);
     }
     Ok(())

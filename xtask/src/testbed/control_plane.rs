@@ -95,6 +95,7 @@ pub(crate) fn start_controller_manager(site: &Site, authority: &Authority<'_>) -
             flag("--root-ca-file", authority.certificate("ca")),
         ])
         .args([flag("--service-account-private-key-file", authority.key("service-accounts"))])
+        .args([flag("--flex-volume-plugin-dir", site.state.join("volume-plugins"))])
         .args([flag("--cluster-signing-cert-file", authority.certificate("ca"))])
         .args([flag("--cluster-signing-key-file", authority.key("ca"))])
         .args(["--use-service-account-credentials=true", "--leader-elect=false", "--profiling=false"]);

@@ -40,6 +40,9 @@ const DIRECTORIES: [&str; 11] = [
     "/etc/cni",
 ];
 
+/// Where Felix mounts the file system of BPF programs.
+pub(crate) const BPF: &str = "/sys/fs/bpf";
+
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Looks at everything that will be changed.
@@ -52,8 +55,15 @@ pub(crate) fn look() -> Result<Before> {
             Err(error) => return Err(error).with_context(|| format!("failed to read {setting}")),
         };
     }
+    before.bpf_mounted = is_bpf_mounted()?;
     before.absent = DIRECTORIES.map(PathBuf::from).into_iter().filter(|path| !path.exists()).collect();
     Ok(before)
+}
+
+/// Whether the file system of BPF programs is mounted; Felix mounts it even where it is told to make no use of it.
+pub(crate) fn is_bpf_mounted() -> Result<bool> {
+    let mounts = fs::read_to_string("/proc/self/mounts").context("failed to list mounts")?;
+    Ok(mount_points(&mounts, |kind| kind == "bpf").iter().any(|point| point == Path::new(BPF)))
 }
 
 /// Fails if another cluster's networking is at work here, which ours would break and be broken by.
@@ -121,22 +131,23 @@ pub(crate) fn create_cgroups() -> Result<()> {
 
 /// The testbed's cgroups, one for each hierarchy that has it.
 pub(crate) fn cgroups() -> Result<Vec<PathBuf>> {
-    let mut roots = hierarchies()?;
-    roots.push(CGROUPS.into());
-    Ok(roots.into_iter().map(|root| root.join(CGROUP)).filter(|group| group.is_dir()).collect())
+    Ok(hierarchies()?.into_iter().map(|root| root.join(CGROUP)).filter(|group| group.is_dir()).collect())
 }
 
-/// The mounted hierarchies of cgroup v1.
+/// The mounted cgroup hierarchies, of either version; a machine can have both.
 fn hierarchies() -> Result<Vec<PathBuf>> {
     let mounts = fs::read_to_string("/proc/self/mounts").context("failed to list mounts")?;
-    Ok(mounts
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split(' ');
-            let (at, kind) = (fields.nth(1)?, fields.next()?);
-            (kind == "cgroup").then(|| PathBuf::from(at))
-        })
-        .collect())
+    Ok(mount_points(&mounts, |kind| matches!(kind, "cgroup" | "cgroup2")))
+}
+
+/// Where file systems of a kind are mounted, from the text of `/proc/self/mounts`.
+fn mount_points(mounts: &str, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let point = |line: &str| {
+        let mut fields = line.split(' ');
+        let (at, kind) = (fields.nth(1)?, fields.next()?);
+        wanted(kind).then(|| PathBuf::from(at))
+    };
+    mounts.lines().filter_map(point).collect()
 }
 
 fn make_directory(path: &Path) -> Result<()> {
@@ -145,5 +156,18 @@ fn make_directory(path: &Path) -> Result<()> {
             Err(error).with_context(|| format!("failed to create {}", path.display()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_found_by_their_kind() {
+        let mounts =
+            "cgroup /c/cpu cgroup rw 0 0\ncgroup2 /c/unified cgroup2 rw 0 0\ntmpfs /c tmpfs rw 0 0\n";
+        let found = mount_points(mounts, |kind| kind.starts_with("cgroup"));
+        assert_eq!(found, ["/c/cpu", "/c/unified"].map(PathBuf::from));
     }
 }

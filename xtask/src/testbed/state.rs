@@ -20,8 +20,10 @@ pub(crate) struct Description {
     pub(crate) chain_id: u64,
     /// The chain's rich accounts, whose keys are public knowledge.
     pub(crate) anvil_accounts: Vec<Account>,
+    /// Programs by name: helm, crane, kubeconform, kubectl, anvil, forge, cast.
     pub(crate) tools: BTreeMap<String, PathBuf>,
     /// Present when the cluster has a node.
+    #[serde(flatten)]
     pub(crate) node: Option<Node>,
     /// Decides, together with the processes, whether a running testbed is the one that this checkout would start.
     pub(crate) fingerprint: String,
@@ -31,8 +33,8 @@ pub(crate) struct Description {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Node {
-    pub(crate) name: String,
-    pub(crate) ip: String,
+    pub(crate) node_name: String,
+    pub(crate) node_ip: String,
     pub(crate) pod_cidr: String,
     pub(crate) service_cidr: String,
     /// `address:port`, as image references name it; push with `crane --insecure`.
@@ -57,6 +59,8 @@ pub(crate) struct Before {
     pub(crate) settings: BTreeMap<PathBuf, String>,
     /// Directories that parts of a node make at fixed places, and that were not there.
     pub(crate) absent: Vec<PathBuf>,
+    /// Whether the file system of BPF programs was mounted.
+    pub(crate) bpf_mounted: bool,
 }
 
 impl Description {
@@ -121,8 +125,8 @@ mod tests {
             anvil_accounts: vec![Account { address: "0x03".into(), private_key: "0x04".into() }],
             tools: BTreeMap::from([("helm".into(), "/cache/helm".into())]),
             node: Some(Node {
-                name: "five".into(),
-                ip: "10.0.0.6".into(),
+                node_name: "five".into(),
+                node_ip: "10.0.0.6".into(),
                 pod_cidr: "10.7.0.0/16".into(),
                 service_cidr: "10.8.0.0/16".into(),
                 registry: "10.0.0.9:1".into(),
@@ -144,6 +148,16 @@ mod tests {
     }
 
     #[test]
+    fn a_description_without_a_node_has_none_when_it_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let site = Site::at(Profile::ControlPlane, &directory.path().join("state"));
+        fs::create_dir(&site.state).unwrap();
+        let alone = Description { node: None, ..description() };
+        write_json(&site.description(), &alone).unwrap();
+        assert_eq!(Description::read(&site).unwrap(), Some(alone));
+    }
+
+    #[test]
     fn a_cut_state_file_is_an_error_and_not_an_absent_one() {
         let directory = tempfile::tempdir().unwrap();
         let site = Site::at(Profile::Full, directory.path());
@@ -159,6 +173,7 @@ mod tests {
         let before = Before {
             settings: BTreeMap::from([("net/ipv4/ip_forward".into(), "0".into())]),
             absent: vec!["/var/lib/calico".into()],
+            bpf_mounted: true,
         };
         before.write(&site).unwrap();
         assert_eq!(Before::read(&site).unwrap(), Some(before));

@@ -29,7 +29,8 @@ const FIRST: [&str; 5] =
 /// Takes the site's testbed down.
 pub(crate) fn teardown(site: &Site) -> Result<()> {
     remove_file(&site.description())?;
-    let before = Before::read(site)?.unwrap_or_default();
+    // Without a record nothing was changed yet, so there is nothing to restore either.
+    let before = Before::read(site)?;
     step("end the node's agents", || {
         FIRST.iter().try_for_each(|name| end(&record_path(&site.records(), name)))
     })?;
@@ -44,7 +45,7 @@ pub(crate) fn teardown(site: &Site) -> Result<()> {
         step("unmount", || unmount(&site.state))?;
         step("undo the network", undo_network)?;
         step("remove cgroups", remove_cgroups)?;
-        step("restore settings", || restore(&before))?;
+        step("restore settings", || before.as_ref().map_or(Ok(()), restore))?;
     }
     step("remove the state", || remove_directory(&site.state))
 }
@@ -165,6 +166,10 @@ fn restore(before: &Before) -> Result<()> {
         if path.exists() && now.trim() != value {
             fs::write(&path, value).with_context(|| format!("failed to restore {}", setting.display()))?;
         }
+    }
+    if !before.bpf_mounted && machine::is_bpf_mounted()? {
+        umount2(machine::BPF, MntFlags::empty())
+            .with_context(|| format!("failed to unmount {}", machine::BPF))?;
     }
     for path in &before.absent {
         remove_directory(path)?;

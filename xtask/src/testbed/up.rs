@@ -24,8 +24,8 @@ pub(crate) fn up(site: &Site) -> Result<Description> {
         Profile::Full => debian::ensure_for_node()?,
         Profile::ControlPlane => debian::ensure_for_control_plane()?,
     }
-    let tools = tool_paths(site.profile)?;
-    let fingerprint = fingerprint(&tools);
+    let programs = programs(site.profile)?;
+    let fingerprint = fingerprint(&programs);
     let _lock = super::lock(site)?;
     if let Some(description) = Description::read(site)? {
         let same = description.fingerprint == fingerprint;
@@ -48,7 +48,7 @@ pub(crate) fn up(site: &Site) -> Result<Description> {
         rpc_url: site.rpc_url(),
         chain_id: CHAIN_ID,
         anvil_accounts: chain::accounts(site)?,
-        tools,
+        tools: programs.shown,
         node: started,
         fingerprint,
     };
@@ -127,8 +127,8 @@ fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images:
     step("kube-proxy", || node::wait_for_proxy(site, &mut proxy))?;
     step("name server and volumes", || addons::wait(kubectl))?;
     Ok(Node {
-        name: NODE_NAME.into(),
-        ip: site.address.to_string(),
+        node_name: NODE_NAME.into(),
+        node_ip: site.address.to_string(),
         pod_cidr: POD_CIDR.into(),
         service_cidr: SERVICE_CIDR.into(),
         registry: site.registry(),
@@ -138,33 +138,44 @@ fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images:
     })
 }
 
-/// Builds or finds every tool that the profile needs, and says where each is.
-pub(crate) fn tool_paths(profile: Profile) -> Result<BTreeMap<String, PathBuf>> {
-    let mut paths = BTreeMap::new();
+/// Every program that the profile needs, built or fetched first if it is not there.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// Those that tests and demos use themselves, by name.
+    pub(crate) shown: BTreeMap<String, PathBuf>,
+    directories: Vec<PathBuf>,
+}
+
+/// Builds or finds every program that the profile needs.
+pub(crate) fn programs(profile: Profile) -> Result<Programs> {
+    let shown = |tool| match tool {
+        Tool::Kubernetes => Some("kubectl"),
+        Tool::Helm => Some("helm"),
+        Tool::Crane => Some("crane"),
+        Tool::Kubeconform => Some("kubeconform"),
+        _ => None,
+    };
+    let mut programs = Programs { shown: BTreeMap::new(), directories: Vec::new() };
     for name in ["anvil", "forge", "cast"] {
-        paths.insert(name.to_owned(), tools::foundry(name)?);
+        programs.shown.insert(name.to_owned(), tools::foundry(name)?);
     }
-    let shown = [
-        (Tool::Kubernetes, "kubectl"),
-        (Tool::Helm, "helm"),
-        (Tool::Crane, "crane"),
-        (Tool::Kubeconform, "kubeconform"),
-    ];
     for tool in Tool::ALL {
         if profile == Profile::ControlPlane && tool != Tool::Kubernetes {
             continue;
         }
         let directory = tool.directory()?;
-        let programs = shown.iter().filter(|(of, _)| *of == tool);
-        paths.extend(programs.map(|(_, name)| ((*name).to_owned(), directory.join(name))));
-        paths.insert(format!("{tool:?}"), directory);
+        if let Some(name) = shown(tool) {
+            programs.shown.insert(name.to_owned(), directory.join(name));
+        }
+        programs.directories.push(directory);
     }
-    Ok(paths)
+    Ok(programs)
 }
 
 /// Changes whenever a tool or a configuration file does.
-fn fingerprint(tools: &BTreeMap<String, PathBuf>) -> String {
-    let paths = tools.iter().map(|(name, path)| (name.as_str(), path.as_os_str().as_encoded_bytes()));
+fn fingerprint(programs: &Programs) -> String {
+    let Programs { shown, directories } = programs;
+    let paths = shown.values().chain(directories).map(|path| ("path", path.as_os_str().as_encoded_bytes()));
     let configuration = super::CONFIGURATION.iter().map(|(name, text)| (*name, text.as_bytes()));
     Key::of(paths.chain(configuration)).as_str().to_owned()
 }
