@@ -276,8 +276,8 @@ contract ProviderRegistry is IProviderRegistry, ReentrancyGuardTransient {
         uint128 victimShare = _min(toVictim, taken);
         p.bond -= taken;
         _totalBond -= taken;
-        _claimable[victim] += victimShare;
-        _claimable[rest] += taken - victimShare;
+        if (victimShare != 0) _claimable[victim] += victimShare;
+        if (taken != victimShare) _claimable[rest] += taken - victimShare;
         emit BondSlashed(provider, victim, rest, victimShare, taken - victimShare);
         _deactivateBelowMinimum(provider, p);
     }

@@ -161,7 +161,7 @@ abstract contract Leases is Accounts, EIP712 {
     /// @dev Credits what a batch has summed up. Every batch ends with it.
     function _flush(Earnings memory earnings) internal {
         _credit(earnings.provider, earnings.tokenId, earnings.net);
-        _credit(_treasury, earnings.tokenId, earnings.fee);
+        if (earnings.fee != 0) _credit(_treasury, earnings.tokenId, earnings.fee);
         earnings.net = 0;
         earnings.fee = 0;
     }
