@@ -1,1 +1,10 @@
-//! operator
+//! The operator: turns `ComputeLease` objects into isolated namespaces and meters what runs in them.
+//!
+//! It holds no keys and never talks to a chain. Everything it does follows from the `ComputeLease`, the
+//! cluster and the clock, so it may be killed at any moment and started again.
+
+pub mod args;
+pub mod lease_controller;
+pub mod meter;
+pub mod metrics;
+pub mod settings;

@@ -1,1 +1,3 @@
 //! testkit
+
+pub mod mock_api;

@@ -1,0 +1,261 @@
+//! Command line and composition root: the only place that knows all parts.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use crd::ComputeLease;
+use futures::channel::mpsc;
+use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, CustomResourceExt, ResourceExt,
+    runtime::{
+        events::{Recorder, Reporter},
+        reflector::{self, Store},
+    },
+};
+use telemetry::{AdminServer, CancellationToken, Check, Checks, LogFormat, Registry};
+use tokio::time::Duration;
+
+use crate::{
+    lease_controller::{
+        Context, Stores,
+        memory::Memory,
+        run::{self, Writers},
+    },
+    meter::{
+        Meter, MeterSettings,
+        kubelet::{KubeletClient, KubeletTrust},
+    },
+    metrics::Metrics,
+    settings::{Cidr, LabelSet, Settings},
+};
+
+/// Provisions and meters leases in this cluster.
+#[derive(Debug, Parser)]
+#[command(name = "operator", version)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run until SIGTERM.
+    Run(Box<RunArgs>),
+    /// Print the custom resource definitions as YAML.
+    #[command(hide = true)]
+    Crd,
+}
+
+/// Flags of `operator run`.
+#[derive(Debug, Parser)]
+struct RunArgs {
+    /// Namespace of the ComputeLease objects, of the operator and of the agent.
+    #[arg(long, env = "LEASEHOLD_NAMESPACE")]
+    namespace: String,
+    /// ServiceAccount of the provider agent, which may read pods and logs of leases.
+    #[arg(long, default_value = "leasehold-agent")]
+    agent_service_account: String,
+    /// Labels (key=value, comma separated) of the agent's pods, from which exposed ports may be reached.
+    #[arg(long, default_value = "app.kubernetes.io/component=agent")]
+    gateway_selector: LabelSet,
+    /// Namespace of the cluster's DNS.
+    #[arg(long, default_value = "kube-system")]
+    dns_namespace: String,
+    /// Labels of the cluster's DNS pods.
+    #[arg(long, default_value = "k8s-app=kube-dns")]
+    dns_selector: LabelSet,
+    /// Blocks that tenants may not reach although they look public: pod, service and node networks, the API server.
+    #[arg(long, value_delimiter = ',')]
+    public_egress_deny: Vec<Cidr>,
+    /// Labels of the nodes that tenants' pods may run on; all nodes if left out.
+    #[arg(long, default_value = "")]
+    node_selector: LabelSet,
+    /// Key of the taint that keeps others off those nodes.
+    #[arg(long)]
+    node_taint: Option<String>,
+    /// Seconds between two scrapes of a node.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300), env = "LEASEHOLD_SCRAPE_INTERVAL")]
+    scrape_interval: u64,
+    /// Seconds between two publications of a lease's usage.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), env = "LEASEHOLD_PUBLISH_INTERVAL")]
+    publish_interval: u64,
+    /// Port of the kubelets.
+    #[arg(long, default_value_t = 10250)]
+    kubelet_port: u16,
+    /// Certificate authority (PEM) that signed the kubelets' serving certificates.
+    #[arg(long, required_unless_present = "kubelet_insecure_tls", conflicts_with = "kubelet_insecure_tls")]
+    kubelet_ca: Option<PathBuf>,
+    /// Do not verify the kubelets' certificates: whoever can take a node's address can then invent usage.
+    #[arg(long)]
+    kubelet_insecure_tls: bool,
+    /// File with the token that the kubelets are shown.
+    #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount/token")]
+    kubelet_token: PathBuf,
+    /// Address of /metrics, /healthz and /readyz.
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    admin_addr: SocketAddr,
+    /// Form of the log lines: text or json.
+    #[arg(long, default_value_t)]
+    log_format: LogFormat,
+    /// Which log lines to write, such as info or warn,operator=debug.
+    #[arg(long, default_value = "info", env = "RUST_LOG")]
+    log_filter: String,
+}
+
+impl Args {
+    /// Does what was asked for.
+    pub fn run(self) -> anyhow::Result<()> {
+        let Self { command } = self;
+        match command {
+            Command::Crd => print_crds(),
+            Command::Run(args) => tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .context("failed to start the runtime")?
+                .block_on(operate(*args)),
+        }
+    }
+}
+
+fn print_crds() -> anyhow::Result<()> {
+    for crd in crd::all_crds() {
+        let yaml = serde_saphyr::to_string(&crd).context("failed to write the definition as YAML")?;
+        println!("---\n{}", yaml.trim_end());
+    }
+    Ok(())
+}
+
+async fn operate(args: RunArgs) -> anyhow::Result<()> {
+    let RunArgs {
+        namespace,
+        agent_service_account,
+        gateway_selector,
+        dns_namespace,
+        dns_selector,
+        public_egress_deny,
+        node_selector,
+        node_taint,
+        scrape_interval,
+        publish_interval,
+        kubelet_port,
+        kubelet_ca,
+        kubelet_insecure_tls: _,
+        kubelet_token,
+        admin_addr,
+        log_format,
+        log_filter,
+    } = args;
+    telemetry::logging::init(log_format, &log_filter)?;
+    let trust = match kubelet_ca {
+        Some(ca) => KubeletTrust::Authority(ca),
+        None => KubeletTrust::Anything,
+    };
+    let shutdown = telemetry::shutdown::on_signal().context("failed to listen for signals")?;
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).context("failed to register metrics")?;
+    let ready = Checks::new();
+    let crds_ready = ready.add("crds", "not looked yet");
+    let caches_ready = ready.add("caches", "not synced yet");
+    let admin = AdminServer::bind(admin_addr).await?;
+    tracing::info!(addr = %admin_addr, "admin port is open");
+    let admin = tokio::spawn(admin.serve(registry, Checks::new(), ready, shutdown.clone()));
+
+    let client = Client::try_default().await.context("failed to find a cluster")?;
+    let (leases, lease_writer) = reflector::store();
+    let (pods, pod_writer) = reflector::store();
+    let (nodes, node_writer) = reflector::store();
+    let (storage_classes, class_writer) = reflector::store();
+    let stores = Stores { pods, nodes, storage_classes };
+    let (triggers, from_meter) = mpsc::unbounded();
+    let meter = Arc::new(Meter::new(
+        MeterSettings {
+            scrape_interval: Duration::from_secs(scrape_interval),
+            publish_interval: Duration::from_secs(publish_interval),
+        },
+        KubeletClient::new(trust, kubelet_token, kubelet_port).context("failed to set up the kubelet client")?,
+        metrics.clone(),
+        triggers,
+    ));
+    let ctx = Arc::new(Context {
+        recorder: Recorder::new(
+            client.clone(),
+            Reporter { controller: "leasehold-operator".to_owned(), instance: None },
+        ),
+        client: client.clone(),
+        settings: Settings {
+            system_namespace: namespace,
+            agent_service_account,
+            gateway_selector,
+            dns_namespace,
+            dns_selector,
+            public_egress_deny,
+            node_selector,
+            node_taint,
+        },
+        stores: stores.clone(),
+        meter: meter.clone(),
+        metrics: metrics.clone(),
+        memory: Memory::default(),
+        clock: Timestamp::now,
+    });
+    let writers =
+        Writers { leases: lease_writer, pods: pod_writer, nodes: node_writer, storage_classes: class_writer };
+
+    wait_for_crds(&client, &crds_ready, &shutdown).await;
+    tokio::spawn(report_caches(leases.clone(), stores.clone(), caches_ready));
+    tokio::spawn(report_phases(leases.clone(), metrics));
+    let metering = tokio::spawn(meter.run(leases.clone(), stores, shutdown.clone()));
+    run::run(ctx, leases, writers, from_meter, shutdown.clone()).await;
+    // Whatever made the controller stop, nothing else may go on without it.
+    shutdown.cancel();
+    metering.await.context("the meter panicked")?;
+    admin.await.context("the admin server panicked")??;
+    Ok(())
+}
+
+/// Watches of a missing kind would only fail; the chart may install the definition after us.
+async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationToken) {
+    let definitions = Api::<CustomResourceDefinition>::all(client.clone());
+    let name = ComputeLease::crd().name_any();
+    let mut wait = tokio::time::interval(Duration::from_secs(2));
+    while !shutdown.is_cancelled() {
+        tokio::select! {
+            _ = wait.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        match definitions.get_metadata_opt(&name).await {
+            Ok(Some(_)) => return check.pass(),
+            Ok(None) => check.fail(&format!("{name} is not installed")),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to look for {name}");
+                check.fail(&format!("failed to look for {name}"));
+            }
+        }
+    }
+}
+
+async fn report_caches(leases: Store<ComputeLease>, stores: Stores, check: Check) {
+    let Stores { pods, nodes, storage_classes } = stores;
+    let synced = tokio::try_join!(
+        leases.wait_until_ready(),
+        pods.wait_until_ready(),
+        nodes.wait_until_ready(),
+        storage_classes.wait_until_ready(),
+    );
+    match synced {
+        Ok(_) => check.pass(),
+        Err(_) => check.fail("the watches have ended"),
+    }
+}
+
+async fn report_phases(leases: Store<ComputeLease>, metrics: Metrics) {
+    let mut interval = tokio::time::interval(Duration::from_secs(15));
+    loop {
+        interval.tick().await;
+        let leases = leases.state();
+        metrics.set_leases(leases.iter().map(|lease| lease.status.as_ref().map(|s| s.phase).unwrap_or_default()));
+    }
+}

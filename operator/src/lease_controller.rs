@@ -1,0 +1,272 @@
+//! Reconciles `ComputeLease` objects: dereference, validate, build, apply, update the status.
+//!
+//! Every step may be repeated at any moment. What is wrong with a lease becomes a condition; what is wrong
+//! with the cluster becomes an error and another try.
+
+pub mod apply;
+pub mod build;
+pub mod cleanup;
+pub mod dereference;
+pub mod end;
+pub mod events;
+pub mod memory;
+pub mod owned;
+pub mod pods;
+pub mod run;
+pub mod status;
+pub mod update_status;
+pub mod validate;
+
+use std::{sync::Arc, time::Duration};
+
+use crd::{ComputeLease, DesiredState};
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    core::v1::{Node, Pod},
+    storage::v1::StorageClass,
+};
+use kube::{
+    Client,
+    runtime::{controller::Action, events::Recorder, reflector::Store},
+};
+use tokio::time::Instant;
+
+use self::{
+    apply::{Applier, Progress},
+    build::{ClusterAddresses, LeaseObjects},
+    dereference::{ManifestState, NamespaceState, StorageClassState},
+    end::Ending,
+    memory::Memory,
+    owned::Owned,
+    status::Outcome,
+    validate::{Refusal, Remedy},
+};
+use crate::{meter::Meter, metrics::Metrics, settings::Settings};
+
+/// How long to wait before looking again at something that no watch reports.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How long until everything is compared with the cluster again although nothing happened.
+const RESYNC: Duration = Duration::from_secs(600);
+/// Longest wait between tries of something that keeps failing.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// What a reconciliation works with.
+pub struct Context {
+    /// Connection to the API server.
+    pub client: Client,
+    /// Decisions of the provider.
+    pub settings: Settings,
+    /// Objects that are watched rather than read.
+    pub stores: Stores,
+    /// Counts usage.
+    pub meter: Arc<Meter>,
+    /// Counts everything else.
+    pub metrics: Metrics,
+    /// Writes Events.
+    pub recorder: Recorder,
+    /// What earlier reconciliations of this process left behind.
+    pub memory: Memory,
+    /// The time.
+    pub clock: fn() -> Timestamp,
+}
+
+/// Objects of the whole cluster, kept up to date by watches.
+#[derive(Clone)]
+pub struct Stores {
+    /// Pods of leases.
+    pub pods: Store<Pod>,
+    /// All nodes.
+    pub nodes: Store<Node>,
+    /// All storage classes.
+    pub storage_classes: Store<StorageClass>,
+}
+
+/// What was read for one decision.
+#[derive(Clone, Debug)]
+struct Dereferenced {
+    manifest: ManifestState,
+    namespace: NamespaceState,
+    storage_class: StorageClassState,
+    addresses: ClusterAddresses,
+    owned: Owned,
+}
+
+/// A step that failed. It will be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Reading failed.
+    #[error("failed to read what the lease refers to")]
+    Dereference(#[source] dereference::Error),
+    /// Writing an object failed.
+    #[error("failed to apply the lease's objects")]
+    Apply(#[source] apply::Error),
+    /// Writing the status failed.
+    #[error("failed to write the status")]
+    UpdateStatus(#[source] update_status::Error),
+    /// Ending or cleaning up failed.
+    #[error("failed to remove the lease's objects")]
+    Cleanup(#[source] cleanup::Error),
+}
+
+impl Error {
+    /// Label of the metric and reason of the Event.
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Dereference(_) => "DereferenceFailed",
+            Self::Apply(_) => "ApplyFailed",
+            Self::UpdateStatus(_) => "UpdateStatusFailed",
+            Self::Cleanup(_) => "CleanupFailed",
+        }
+    }
+}
+
+/// Result with this module's [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Brings one lease closer to what its spec wants.
+pub async fn reconcile(lease: Arc<ComputeLease>, ctx: Arc<Context>) -> Result<Action> {
+    let started = Instant::now();
+    let result = step(&lease, &ctx).await;
+    ctx.metrics.reconciled(started.elapsed());
+    match &result {
+        Ok(_) => ctx.memory.succeeded(&lease),
+        Err(error) => {
+            ctx.metrics.failed(error.category());
+            events::failed(&ctx.recorder, &lease, error).await;
+        }
+    }
+    result
+}
+
+/// Waits longer after each failure in a row.
+pub fn error_policy(lease: Arc<ComputeLease>, error: &Error, ctx: Arc<Context>) -> Action {
+    let failures = ctx.memory.failed(&lease);
+    let wait = Duration::from_secs(1 << failures.min(6)).min(LONGEST_BACKOFF);
+    tracing::warn!(
+        lease = lease.metadata.name,
+        error = error as &dyn std::error::Error,
+        retry_in_seconds = wait.as_secs(),
+        "reconciliation failed"
+    );
+    Action::requeue(wait)
+}
+
+async fn step(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
+    if lease.metadata.deletion_timestamp.is_some() {
+        return cleanup::cleanup(lease, ctx).await.map_err(Error::Cleanup);
+    }
+    cleanup::ensure_finalizer(lease, ctx).await.map_err(Error::Cleanup)?;
+    match lease.spec.desired {
+        DesiredState::Running => provision(lease, ctx).await,
+        DesiredState::Ended => end(lease, ctx).await,
+    }
+}
+
+async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
+    let found = dereference_all(lease, ctx).await.map_err(Error::Dereference)?;
+    let validated = match validate::validate(lease, &found.manifest, &found.storage_class) {
+        Ok(validated) => validated,
+        Err(refusal) => return refuse(lease, ctx, &refusal).await,
+    };
+    let objects = build::build(&validated, &ctx.settings, &found.addresses);
+    match apply_all(lease, ctx, &found, objects).await {
+        Ok(applied) => {
+            update_status::update(lease, ctx, Outcome::of(applied, &validated)).await.map_err(Error::UpdateStatus)?;
+            Ok(Action::requeue(if applied == Applied::Complete { RESYNC } else { LOOK_AGAIN }))
+        }
+        Err(error) => {
+            let outcome = Outcome::Failed { lease: &validated, message: error.to_string() };
+            update_status::update(lease, ctx, outcome).await.map_err(Error::UpdateStatus)?;
+            Err(Error::Apply(error))
+        }
+    }
+}
+
+async fn refuse(lease: &ComputeLease, ctx: &Context, refusal: &Refusal) -> Result<Action> {
+    events::refused(&ctx.recorder, &ctx.metrics, lease, refusal).await;
+    let outcome = Outcome::Refused { reason: refusal.reason(), message: refusal.to_string() };
+    update_status::update(lease, ctx, outcome).await.map_err(Error::UpdateStatus)?;
+    Ok(match refusal.remedy() {
+        Remedy::SpecChange => Action::await_change(),
+        Remedy::LookAgain => Action::requeue(LOOK_AGAIN),
+    })
+}
+
+async fn end(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
+    let ending = end::end(lease, ctx).await.map_err(Error::Cleanup)?;
+    let next = match &ending {
+        // The usage must be in the API before the next step deletes what it was counted from.
+        Ending::UsageFinal(_) => Action::requeue(Duration::ZERO),
+        Ending::DeletingNamespace | Ending::DeletingVolumes => Action::requeue(LOOK_AGAIN),
+        Ending::Ended => Action::await_change(),
+    };
+    update_status::update(lease, ctx, Outcome::Ending(ending)).await.map_err(Error::UpdateStatus)?;
+    Ok(next)
+}
+
+async fn dereference_all(lease: &ComputeLease, ctx: &Context) -> Result<Dereferenced, dereference::Error> {
+    let manifest = dereference::manifest(&ctx.client, lease).await?;
+    let namespace = dereference::namespace(&ctx.client, lease).await?;
+    let owned = match (&namespace, &lease.metadata.name) {
+        (NamespaceState::Ours(_), Some(name)) => dereference::owned(&ctx.client, name).await?,
+        _ => Owned::default(),
+    };
+    Ok(Dereferenced {
+        manifest,
+        namespace,
+        storage_class: dereference::storage_class(&ctx.stores.storage_classes.state()),
+        addresses: pods::cluster_addresses(&ctx.stores.nodes.state()),
+        owned,
+    })
+}
+
+/// How far one reconciliation got with a lease that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Everything is there.
+    Complete,
+    /// The quota is not in force yet.
+    AwaitingQuota,
+    /// The name is taken by somebody else.
+    NamespaceConflict,
+    /// The namespace is being deleted, by an earlier lease or by somebody.
+    NamespaceTerminating,
+}
+
+async fn apply_all(
+    lease: &ComputeLease,
+    ctx: &Context,
+    found: &Dereferenced,
+    objects: LeaseObjects,
+) -> Result<Applied, apply::Error> {
+    let namespace = match &found.namespace {
+        NamespaceState::Foreign => return Ok(Applied::NamespaceConflict),
+        NamespaceState::OthersTerminating => return Ok(Applied::NamespaceTerminating),
+        NamespaceState::Ours(namespace) if namespace.terminating => return Ok(Applied::NamespaceTerminating),
+        NamespaceState::Ours(namespace) => Some(namespace),
+        NamespaceState::Missing => None,
+    };
+    let pods = pods::of_lease(&ctx.stores.pods, lease);
+    let missing_secrets = pods::services_without_secret(&pods);
+    let mut generations = ctx.memory.take_generations(lease);
+    let applier = Applier {
+        client: &ctx.client,
+        metrics: &ctx.metrics,
+        owned: &found.owned,
+        namespace,
+        missing_secrets: &missing_secrets,
+        generations: &mut generations,
+    };
+    let progress = applier.apply(objects).await;
+    ctx.memory.put_generations(lease, generations);
+    Ok(match progress? {
+        Progress::Complete => Applied::Complete,
+        Progress::AwaitingQuota => Applied::AwaitingQuota,
+        Progress::NamespaceConflict => Applied::NamespaceConflict,
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod test_support;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! The namespace of a lease. Its labels switch on Pod Security and our admission policies.
+
+use std::collections::BTreeMap;
+
+use crd::labels;
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+
+use super::recommended_labels;
+use crate::lease_controller::validate::Validated;
+
+/// The namespace, owned by annotation: a namespaced object cannot be the owner reference of a cluster-wide one.
+pub fn build(lease: &Validated) -> Namespace {
+    let mut all = recommended_labels(lease);
+    all.extend(
+        [
+            (labels::LEASE_NAMESPACE, "true"),
+            (labels::TIER, lease.tier.name()),
+            ("pod-security.kubernetes.io/enforce", "restricted"),
+            ("pod-security.kubernetes.io/enforce-version", "latest"),
+            ("pod-security.kubernetes.io/audit", "restricted"),
+            ("pod-security.kubernetes.io/audit-version", "latest"),
+            ("pod-security.kubernetes.io/warn", "restricted"),
+            ("pod-security.kubernetes.io/warn-version", "latest"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
+    Namespace {
+        metadata: ObjectMeta {
+            name: Some(lease.name.as_str().to_owned()),
+            labels: Some(all),
+            annotations: Some(BTreeMap::from([(labels::COMPUTE_LEASE_UID.to_owned(), lease.uid.clone())])),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    }
+}

@@ -1,0 +1,191 @@
+//! Who may talk to whom: nobody, except inside the lease, to the DNS, to the public internet, and from
+//! the provider's gateway to the ports that the tenant exposed.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::networking::v1::{
+        IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+        NetworkPolicyPort, NetworkPolicySpec,
+    },
+    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+};
+use manifest::{Expose, Protocol, Service, ServiceName};
+
+use super::{ClusterAddresses, metadata, service_metadata, service_selector};
+use crate::{
+    lease_controller::validate::Validated,
+    settings::{Cidr, LabelSet, Settings},
+};
+
+/// Blocks of version 4 that are not the public internet (RFC 6890), and a cloud's wire server.
+const NOT_PUBLIC_V4: [&str; 16] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "168.63.129.16/32",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+];
+
+/// Blocks of version 6 that are not the public internet. 6to4 and NAT64 would lead around the list of version 4.
+const NOT_PUBLIC_V6: [&str; 7] =
+    ["::1/128", "2001:db8::/32", "2002::/16", "64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8"];
+
+/// TCP ports between those of mail submission, which strangers' pods may not reach.
+const TCP_RANGES: [(i32, i32); 4] = [(1, 24), (26, 464), (466, 586), (588, 65535)];
+
+/// All policies. Each pod is selected by `deny-all`, so whatever no other policy allows is refused.
+pub fn build(lease: &Validated, settings: &Settings, addresses: &ClusterAddresses) -> Vec<NetworkPolicy> {
+    let mut policies = vec![
+        deny_all(lease),
+        intra(lease),
+        dns(lease, settings),
+        public_egress(lease, &settings.public_egress_deny, addresses),
+    ];
+    policies.extend(
+        lease.manifest.services().iter().filter_map(|(name, service)| from_gateway(lease, settings, name, service)),
+    );
+    policies
+}
+
+fn deny_all(lease: &Validated) -> NetworkPolicy {
+    policy(lease, "deny-all", Some(Vec::new()), Some(Vec::new()))
+}
+
+fn intra(lease: &Validated) -> NetworkPolicy {
+    let same_namespace =
+        || NetworkPolicyPeer { pod_selector: Some(LabelSelector::default()), ..NetworkPolicyPeer::default() };
+    policy(
+        lease,
+        "intra",
+        Some(vec![NetworkPolicyIngressRule { from: Some(vec![same_namespace()]), ports: None }]),
+        Some(vec![NetworkPolicyEgressRule { to: Some(vec![same_namespace()]), ports: None }]),
+    )
+}
+
+fn dns(lease: &Validated, settings: &Settings) -> NetworkPolicy {
+    policy(
+        lease,
+        "dns",
+        None,
+        Some(vec![NetworkPolicyEgressRule {
+            to: Some(vec![peer(&settings.dns_namespace, &settings.dns_selector)]),
+            ports: Some(vec![port("UDP", 53, None), port("TCP", 53, None)]),
+        }]),
+    )
+}
+
+fn public_egress(lease: &Validated, deny: &[Cidr], addresses: &ClusterAddresses) -> NetworkPolicy {
+    let (deny_v4, deny_v6): (Vec<&Cidr>, Vec<&Cidr>) =
+        deny.iter().chain(&addresses.nodes).partition(|cidr| cidr.is_ipv4());
+    let block = |cidr: &str, fixed: &[&str], extra: Vec<&Cidr>| NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr: cidr.to_owned(), except: Some(except(fixed, extra)) }),
+        ..NetworkPolicyPeer::default()
+    };
+    let mut ports: Vec<NetworkPolicyPort> =
+        TCP_RANGES.iter().map(|(first, last)| port("TCP", *first, Some(*last))).collect();
+    ports.push(port("UDP", 1, Some(65535)));
+    policy(
+        lease,
+        "public-egress",
+        None,
+        Some(vec![NetworkPolicyEgressRule {
+            to: Some(vec![block("0.0.0.0/0", &NOT_PUBLIC_V4, deny_v4), block("::/0", &NOT_PUBLIC_V6, deny_v6)]),
+            ports: Some(ports),
+        }]),
+    )
+}
+
+/// Sorted and without repeats, so that the order of the nodes changes nothing.
+fn except(fixed: &[&str], extra: Vec<&Cidr>) -> Vec<String> {
+    let mut all: Vec<String> =
+        fixed.iter().map(|cidr| (*cidr).to_owned()).chain(extra.into_iter().map(Cidr::to_string)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn from_gateway(
+    lease: &Validated,
+    settings: &Settings,
+    name: &ServiceName,
+    service: &Service,
+) -> Option<NetworkPolicy> {
+    let ports: Vec<NetworkPolicyPort> = service
+        .ports
+        .iter()
+        .filter(|port| port.expose == Expose::Tenant)
+        .map(|exposed| port(protocol(exposed.protocol), i32::from(exposed.port.0), None))
+        .collect();
+    if ports.is_empty() {
+        return None;
+    }
+    Some(NetworkPolicy {
+        metadata: service_metadata(lease, &format!("from-gateway-{name}"), name),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(selector(service_selector(name))),
+            policy_types: Some(vec!["Ingress".to_owned()]),
+            ingress: Some(vec![NetworkPolicyIngressRule {
+                from: Some(vec![peer(&settings.system_namespace, &settings.gateway_selector)]),
+                ports: Some(ports),
+            }]),
+            egress: None,
+        }),
+    })
+}
+
+/// Text of a protocol in the API.
+pub fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+    }
+}
+
+/// A policy for all pods; a direction that is not given is not restricted by it.
+fn policy(
+    lease: &Validated,
+    name: &str,
+    ingress: Option<Vec<NetworkPolicyIngressRule>>,
+    egress: Option<Vec<NetworkPolicyEgressRule>>,
+) -> NetworkPolicy {
+    let types = [("Ingress", ingress.is_some()), ("Egress", egress.is_some())];
+    NetworkPolicy {
+        metadata: metadata(lease, name),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(types.iter().filter(|(_, given)| *given).map(|(name, _)| (*name).to_owned()).collect()),
+            // An empty list and no list mean the same, and the API server drops the former.
+            ingress: ingress.filter(|rules| !rules.is_empty()),
+            egress: egress.filter(|rules| !rules.is_empty()),
+        }),
+    }
+}
+
+fn peer(namespace: &str, pods: &LabelSet) -> NetworkPolicyPeer {
+    let name = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);
+    NetworkPolicyPeer {
+        namespace_selector: Some(selector(name)),
+        pod_selector: Some(selector(pods.0.clone())),
+        ..NetworkPolicyPeer::default()
+    }
+}
+
+fn selector(labels: BTreeMap<String, String>) -> LabelSelector {
+    LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
+}
+
+fn port(protocol: &str, first: i32, last: Option<i32>) -> NetworkPolicyPort {
+    NetworkPolicyPort { protocol: Some(protocol.to_owned()), port: Some(IntOrString::Int(first)), end_port: last }
+}

@@ -1,0 +1,77 @@
+//! What one reconciliation leaves for the next of the same process.
+//!
+//! Losing it (a restart) costs time and nothing else: everything that matters is in the API.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crd::{ComputeLease, ComputeLeaseStatus};
+
+use super::apply::Generations;
+
+/// Memory of all leases, by UID.
+#[derive(Debug, Default)]
+pub struct Memory {
+    leases: Mutex<HashMap<String, LeaseMemory>>,
+}
+
+#[derive(Debug, Default)]
+struct LeaseMemory {
+    generations: Generations,
+    written_status: Option<ComputeLeaseStatus>,
+    failures: u32,
+}
+
+impl Memory {
+    /// The newest status of a lease. A watch may still show an older one than was just written.
+    pub fn status(&self, lease: &ComputeLease) -> ComputeLeaseStatus {
+        let written = self.lease(lease, |memory| memory.written_status.clone());
+        written.or_else(|| lease.status.clone()).unwrap_or_default()
+    }
+
+    /// Notes a status that the API server took.
+    pub fn wrote_status(&self, lease: &ComputeLease, status: ComputeLeaseStatus) {
+        self.lease(lease, |memory| memory.written_status = Some(status));
+    }
+
+    /// Takes the generations out, so that no lock is held while objects are applied.
+    pub fn take_generations(&self, lease: &ComputeLease) -> Generations {
+        self.lease(lease, |memory| std::mem::take(&mut memory.generations))
+    }
+
+    /// Puts the generations back.
+    pub fn put_generations(&self, lease: &ComputeLease, generations: Generations) {
+        self.lease(lease, |memory| memory.generations = generations);
+    }
+
+    /// Notes a failure; returns how many there were in a row before.
+    pub fn failed(&self, lease: &ComputeLease) -> u32 {
+        self.lease(lease, |memory| {
+            let before = memory.failures;
+            memory.failures = before.saturating_add(1);
+            before
+        })
+    }
+
+    /// Notes a success.
+    pub fn succeeded(&self, lease: &ComputeLease) {
+        self.lease(lease, |memory| memory.failures = 0);
+    }
+
+    /// Forgets a lease that is gone.
+    pub fn forget(&self, lease: &ComputeLease) {
+        self.lock().remove(lease.metadata.uid.as_deref().unwrap_or_default());
+    }
+
+    fn lease<T>(&self, lease: &ComputeLease, change: impl FnOnce(&mut LeaseMemory) -> T) -> T {
+        let uid = lease.metadata.uid.clone().unwrap_or_default();
+        change(self.lock().entry(uid).or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, LeaseMemory>> {
+        // Each change is complete before the next can panic, so a poisoned lock is still good.
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

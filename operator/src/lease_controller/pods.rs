@@ -1,0 +1,94 @@
+//! What pods and nodes tell about a lease. Pure functions over watched objects.
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+
+use crd::{ComputeLease, PodStatus, labels};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::{ResourceExt, runtime::reflector::Store};
+
+use super::build::ClusterAddresses;
+use crate::settings::Cidr;
+
+/// Reasons of waiting containers that say more than "starting".
+const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
+
+/// Pods of a lease, by name.
+pub fn of_lease(pods: &Store<Pod>, lease: &ComputeLease) -> Vec<Arc<Pod>> {
+    let mut found: Vec<Arc<Pod>> =
+        pods.state().into_iter().filter(|pod| pod.namespace() == lease.metadata.name).collect();
+    found.sort_by_key(|pod| pod.name_any());
+    found
+}
+
+/// Name of the service that a pod belongs to.
+pub fn service(pod: &Pod) -> Option<&str> {
+    pod.labels().get(labels::SERVICE).map(String::as_str)
+}
+
+/// Whether a pod is ready and not on its way out.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+/// The part of a pod that tenants see.
+pub fn pod_status(pod: &Pod) -> PodStatus {
+    let spec = pod.spec.as_ref();
+    PodStatus {
+        name: pod.name_any(),
+        uid: pod.uid().unwrap_or_default(),
+        node: spec.and_then(|spec| spec.node_name.clone()),
+        runtime_class: spec.and_then(|spec| spec.runtime_class_name.clone()),
+    }
+}
+
+/// Why a pod is not ready, in one sentence, if that is more than "it is starting".
+pub fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let waiting = status.container_statuses.iter().flatten().find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref()?;
+        (!STARTING.contains(&reason)).then(|| sentence(reason, waiting.message.as_deref()))
+    });
+    waiting.or_else(|| {
+        let conditions = status.conditions.iter().flatten();
+        let unscheduled =
+            conditions.into_iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
+        Some(sentence(unscheduled.reason.as_deref()?, unscheduled.message.as_deref()))
+    })
+}
+
+fn sentence(reason: &str, message: Option<&str>) -> String {
+    match message {
+        // Messages of the cluster may be pages long.
+        Some(message) => format!("{reason}: {}", message.chars().take(200).collect::<String>()),
+        None => reason.to_owned(),
+    }
+}
+
+/// Services with a pod that cannot start because an object it refers to is gone.
+pub fn services_without_secret(pods: &[Arc<Pod>]) -> BTreeSet<String> {
+    let missing = |pod: &&Arc<Pod>| {
+        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+        statuses.into_iter().flatten().any(|container| {
+            let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+            waiting.and_then(|waiting| waiting.reason.as_deref()) == Some("CreateContainerConfigError")
+        })
+    };
+    pods.iter().filter(missing).filter_map(|pod| service(pod)).map(str::to_owned).collect()
+}
+
+/// Addresses of the nodes, which tenants may not reach even where they are public.
+pub fn cluster_addresses(nodes: &[Arc<Node>]) -> ClusterAddresses {
+    let mut nodes: Vec<Cidr> = nodes
+        .iter()
+        .filter_map(|node| node.status.as_ref()?.addresses.as_ref())
+        .flatten()
+        .filter_map(|address| address.address.parse::<IpAddr>().ok())
+        .map(Cidr::host)
+        .collect();
+    nodes.sort();
+    nodes.dedup();
+    ClusterAddresses { nodes }
+}

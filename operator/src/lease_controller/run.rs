@@ -1,0 +1,229 @@
+//! Feeds the reconciler: watches, one back-off each, and everything that makes a lease be looked at again.
+
+use std::{convert::Infallible, fmt::Debug, sync::Arc};
+
+use crd::{ComputeLease, labels};
+use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, StatefulSet},
+    core::v1::{LimitRange, Namespace, Node, Pod, ResourceQuota, Service, ServiceAccount},
+    networking::v1::NetworkPolicy,
+    rbac::v1::RoleBinding,
+    storage::v1::StorageClass,
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        Config as RunnerConfig, Predicate, PredicateConfig, WatchStreamExt, applier, predicates,
+        reflector::{ObjectRef, Store, store::Writer},
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+use telemetry::CancellationToken;
+use tokio::time::Duration;
+
+use super::{Context, error_policy, pods, reconcile};
+use crate::metrics::Metrics;
+
+/// Leases that are reconciled at the same time.
+const CONCURRENCY: u16 = 16;
+/// Events of one lease within this time cause one reconciliation.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// What asks for a lease to be looked at.
+pub type Trigger = ObjectRef<ComputeLease>;
+
+/// The writing ends of the stores that watches fill.
+pub struct Writers {
+    /// Our own objects.
+    pub leases: Writer<ComputeLease>,
+    /// Pods of leases.
+    pub pods: Writer<Pod>,
+    /// All nodes.
+    pub nodes: Writer<Node>,
+    /// All storage classes.
+    pub storage_classes: Writer<StorageClass>,
+}
+
+/// Reconciles until the token is cancelled; running reconciliations are finished.
+pub async fn run(
+    ctx: Arc<Context>,
+    leases: Store<ComputeLease>,
+    writers: Writers,
+    from_meter: impl Stream<Item = Trigger> + Send + 'static,
+    shutdown: CancellationToken,
+) {
+    let client = &ctx.client;
+    let metrics = &ctx.metrics;
+    let system = ctx.settings.system_namespace.clone();
+    let Writers { leases: lease_writer, pods: pod_writer, nodes: node_writer, storage_classes } = writers;
+
+    let triggers: Vec<BoxStream<'static, Trigger>> = vec![
+        lease_triggers(client, metrics, &system, lease_writer),
+        pod_triggers(client, metrics, &system, pod_writer),
+        node_triggers(client, metrics, node_writer, &ctx, leases.clone()),
+        storage_class_watch(client, metrics, storage_classes),
+        owned_triggers::<Namespace>(client, metrics, &system, "Namespace"),
+        owned_triggers::<ResourceQuota>(client, metrics, &system, "ResourceQuota"),
+        owned_triggers::<LimitRange>(client, metrics, &system, "LimitRange"),
+        owned_triggers::<NetworkPolicy>(client, metrics, &system, "NetworkPolicy"),
+        owned_triggers::<ServiceAccount>(client, metrics, &system, "ServiceAccount"),
+        owned_triggers::<RoleBinding>(client, metrics, &system, "RoleBinding"),
+        owned_triggers::<Deployment>(client, metrics, &system, "Deployment"),
+        owned_triggers::<StatefulSet>(client, metrics, &system, "StatefulSet"),
+        owned_triggers::<Service>(client, metrics, &system, "Service"),
+        from_meter.boxed(),
+    ];
+    let queue = stream::select_all(triggers)
+        .map(Ok::<_, Infallible>)
+        .take_until(Box::pin(shutdown.cancelled_owned()));
+    applier(
+        |lease, ctx| Box::pin(reconcile(lease, ctx)),
+        error_policy,
+        ctx,
+        leases,
+        queue,
+        RunnerConfig::default().concurrency(CONCURRENCY).debounce(DEBOUNCE),
+    )
+    .for_each(|done| {
+        // Failures were handled by the error policy; what is left is a lease that went away meanwhile.
+        if let Err(error) = done {
+            tracing::debug!(error = &error as &dyn std::error::Error, "not reconciled");
+        }
+        future::ready(())
+    })
+    .await;
+}
+
+fn lease_triggers(
+    client: &Client,
+    metrics: &Metrics,
+    namespace: &str,
+    writer: Writer<ComputeLease>,
+) -> BoxStream<'static, Trigger> {
+    let api = Api::<ComputeLease>::namespaced(client.clone(), namespace);
+    // The status is our own, so its changes are no news. Deletion moves the generation.
+    let predicate = predicates::generation.combine(predicates::finalizers);
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|lease| lease.managed_fields_mut().clear())
+        .reflect(writer)
+        .applied_objects()
+        .predicate_filter(predicate, PredicateConfig::default())
+        .filter_map(logged(metrics, "ComputeLease"))
+        .map(|lease| ObjectRef::from_obj(&lease))
+        .boxed()
+}
+
+fn pod_triggers(
+    client: &Client,
+    metrics: &Metrics,
+    system: &str,
+    writer: Writer<Pod>,
+) -> BoxStream<'static, Trigger> {
+    let system = system.to_owned();
+    watcher(Api::<Pod>::all(client.clone()), managed())
+        .default_backoff()
+        .modify(|pod| pod.managed_fields_mut().clear())
+        .reflect(writer)
+        .touched_objects()
+        .filter_map(logged(metrics, "Pod"))
+        .filter_map(move |pod| future::ready(lease_of(&pod, &system)))
+        .boxed()
+}
+
+/// Nodes matter to all leases when their addresses change, because policies name them.
+fn node_triggers(
+    client: &Client,
+    metrics: &Metrics,
+    writer: Writer<Node>,
+    ctx: &Arc<Context>,
+    leases: Store<ComputeLease>,
+) -> BoxStream<'static, Trigger> {
+    let nodes = ctx.stores.nodes.clone();
+    let mut known = None;
+    watcher(Api::<Node>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .modify(|node| {
+            node.managed_fields_mut().clear();
+            if let Some(status) = &mut node.status {
+                status.images = None;
+            }
+        })
+        .reflect(writer)
+        .touched_objects()
+        .filter_map(logged(metrics, "Node"))
+        .filter_map(move |_| {
+            let addresses = pods::cluster_addresses(&nodes.state());
+            let changed = known.as_ref().is_some_and(|known| *known != addresses);
+            known = Some(addresses);
+            let triggers: Vec<Trigger> =
+                leases.state().iter().map(|lease| ObjectRef::from_obj(lease.as_ref())).collect();
+            future::ready(changed.then(|| stream::iter(triggers)))
+        })
+        .flatten()
+        .boxed()
+}
+
+fn storage_class_watch(
+    client: &Client,
+    metrics: &Metrics,
+    writer: Writer<StorageClass>,
+) -> BoxStream<'static, Trigger> {
+    watcher(Api::<StorageClass>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .touched_objects()
+        .filter_map(logged(metrics, "StorageClass"))
+        // Leases that wait for a class look again by themselves.
+        .filter_map(|_| future::ready(None))
+        .boxed()
+}
+
+fn owned_triggers<K>(
+    client: &Client,
+    metrics: &Metrics,
+    system: &str,
+    kind: &'static str,
+) -> BoxStream<'static, Trigger>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let system = system.to_owned();
+    watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), managed())
+        .default_backoff()
+        .touched_objects()
+        .filter_map(logged(metrics, kind))
+        .filter_map(move |object| future::ready(lease_of(&object, &system)))
+        .boxed()
+}
+
+fn managed() -> watcher::Config {
+    watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE))
+}
+
+/// The lease that an object belongs to, by its label.
+fn lease_of(object: &impl Resource, system: &str) -> Option<Trigger> {
+    let id = object.meta().labels.as_ref()?.get(labels::LEASE)?;
+    Some(ObjectRef::new(&format!("lease-{id}")).within(system))
+}
+
+/// Drops failures of a watch, which repeats itself, after telling about them.
+fn logged<T: Send>(
+    metrics: &Metrics,
+    kind: &'static str,
+) -> impl FnMut(watcher::Result<T>) -> future::Ready<Option<T>> + Send + use<T> {
+    let metrics = metrics.clone();
+    move |item| {
+        future::ready(match item {
+            Ok(item) => Some(item),
+            Err(error) => {
+                metrics.watch_interrupted(kind);
+                tracing::warn!(kind, error = &error as &dyn std::error::Error, "watch interrupted");
+                None
+            }
+        })
+    }
+}

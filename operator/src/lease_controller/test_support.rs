@@ -1,0 +1,281 @@
+//! Fixtures of the reconcile tests: one lease, its manifest, and a context on a mock API server.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crd::{
+    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, ResourceLimits, TierName, convert,
+};
+use futures::channel::mpsc;
+use jiff::Timestamp;
+use k8s_openapi::{
+    ByteString,
+    api::{
+        core::v1::{Node, Pod, Secret},
+        storage::v1::StorageClass,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::runtime::{
+    events::{Recorder, Reporter},
+    reflector::{self, store::Writer},
+    watcher,
+};
+use manifest::ValidManifest;
+use market::{B256, LeaseId};
+use serde_json::json;
+use telemetry::Registry;
+use testkit::mock_api::MockApi;
+use tokio::time::Duration;
+
+use super::{Context, Stores, memory::Memory};
+use crate::{
+    meter::{
+        Meter, MeterSettings,
+        kubelet::{KubeletClient, KubeletTrust},
+    },
+    metrics::Metrics,
+    settings::Settings,
+};
+
+pub(crate) const SYSTEM: &str = "leasehold-system";
+pub(crate) const UID: &str = "uid-of-lease";
+pub(crate) const NOW: i64 = 1_800_000_000;
+const SALT: B256 = B256::repeat_byte(0x5a);
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+pub(crate) fn lease_id() -> LeaseId {
+    LeaseId(B256::repeat_byte(0x11))
+}
+
+pub(crate) fn name() -> LeaseName {
+    LeaseName::of(lease_id())
+}
+
+pub(crate) fn lease_path() -> String {
+    format!("/apis/leasehold.dev/v1alpha1/namespaces/{SYSTEM}/computeleases/{}", name())
+}
+
+pub(crate) fn namespace_path() -> String {
+    format!("/api/v1/namespaces/{}", name())
+}
+
+pub(crate) fn manifest_yaml() -> String {
+    std::fs::read_to_string(test_data("guestbook/manifest.yaml")).unwrap()
+}
+
+pub(crate) fn manifest_of(yaml: &str) -> ValidManifest {
+    manifest::validate(&manifest::parse(yaml, "manifest.yaml").unwrap()).unwrap()
+}
+
+pub(crate) fn test_data(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/lease_controller/test_data").join(path)
+}
+
+/// Compares with a golden file; `UPDATE_GOLDEN=1` rewrites it.
+pub(crate) fn check_golden(path: &str, found: &serde_json::Value) {
+    let path = test_data(path);
+    let found = format!("{}\n", serde_json::to_string_pretty(found).unwrap());
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(wanted == found, "{} is stale: run UPDATE_GOLDEN=1 cargo test -p operator\n{found}", path.display());
+}
+
+/// A lease of the guestbook, as the API server would return it after the agent wrote it.
+pub(crate) fn lease(yaml: &str) -> ComputeLease {
+    let canonical = manifest_of(yaml).canonical_json();
+    let mut lease = ComputeLease::new(
+        name().as_str(),
+        ComputeLeaseSpec {
+            lease_id: lease_id().to_string(),
+            tenant: format!("0x{}", "2".repeat(40)),
+            provider: format!("0x{}", "3".repeat(40)),
+            chain: ChainRef { chain_id: 31337, market: format!("0x{}", "4".repeat(40)) },
+            tier: TierName::Strict,
+            limits: ResourceLimits {
+                cpu_milli: 1_100,
+                memory_bytes: 300 << 20,
+                storage_bytes: 2 << 30,
+                gpu_milli: 0,
+                egress_bytes_per_second: 0,
+                leased_ips: 0,
+                device_milli: 0,
+            },
+            manifest: Some(ManifestRef {
+                secret_name: name().manifest_secret(),
+                hash: convert::hex(manifest::manifest_hash(&SALT, &canonical).as_slice()),
+                revision: 1,
+            }),
+            desired: DesiredState::Running,
+            term: None,
+            settlement: None,
+        },
+    );
+    lease.metadata.namespace = Some(SYSTEM.to_owned());
+    lease.metadata.uid = Some(UID.to_owned());
+    lease.metadata.generation = Some(1);
+    lease.metadata.finalizers = Some(vec![crd::labels::FINALIZER.to_owned()]);
+    lease
+}
+
+pub(crate) fn manifest_secret(yaml: &str) -> Secret {
+    Secret {
+        metadata: ObjectMeta { name: Some(name().manifest_secret()), ..ObjectMeta::default() },
+        data: Some(
+            [
+                (crd::labels::MANIFEST_KEY.to_owned(), ByteString(manifest_of(yaml).canonical_json())),
+                (crd::labels::SALT_KEY.to_owned(), ByteString(convert::hex(SALT.as_slice()).into_bytes())),
+            ]
+            .into(),
+        ),
+        ..Secret::default()
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        system_namespace: SYSTEM.to_owned(),
+        agent_service_account: "leasehold-agent".to_owned(),
+        gateway_selector: "app.kubernetes.io/component=agent".parse().unwrap(),
+        dns_namespace: "kube-system".to_owned(),
+        dns_selector: "k8s-app=kube-dns".parse().unwrap(),
+        public_egress_deny: vec!["198.51.0.0/16".parse().unwrap(), "2a00::/16".parse().unwrap()],
+        node_selector: "leasehold.dev/pool=tenants".parse().unwrap(),
+        node_taint: Some("leasehold.dev/pool".to_owned()),
+    }
+}
+
+pub(crate) fn storage_class(reclaim_policy: &str) -> StorageClass {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": "local-path",
+            "annotations": { "storageclass.kubernetes.io/is-default-class": "true" }
+        },
+        "provisioner": "rancher.io/local-path",
+        "reclaimPolicy": reclaim_policy,
+    }))
+    .unwrap()
+}
+
+/// A ready pod of a service.
+pub(crate) fn pod(service: &str, index: usize) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": format!("{service}-{index}"),
+            "namespace": name().as_str(),
+            "uid": format!("pod-{service}-{index}"),
+            "labels": {
+                "app.kubernetes.io/managed-by": "leasehold-operator",
+                "leasehold.dev/lease": name().label_value(),
+                "leasehold.dev/service": service,
+            }
+        },
+        "spec": { "nodeName": "node-a", "containers": [{ "name": "workload" }] },
+        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] }
+    }))
+    .unwrap()
+}
+
+/// A reconciler on a mock API server with a lease and its manifest.
+pub(crate) struct Scenario {
+    pub(crate) api: MockApi,
+    pub(crate) ctx: Arc<Context>,
+    pods: Writer<Pod>,
+    classes: Writer<StorageClass>,
+    _nodes: Writer<Node>,
+}
+
+impl Scenario {
+    pub(crate) fn new(yaml: &str) -> Self {
+        // A second test of the same process finds the provider there, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let api = MockApi::new();
+        let client = api.client();
+        let (pods, pod_writer) = reflector::store();
+        let (nodes, node_writer) = reflector::store();
+        let (storage_classes, class_writer) = reflector::store();
+        let metrics = Metrics::register(&Registry::new()).unwrap();
+        let settings = MeterSettings {
+            scrape_interval: Duration::from_secs(30),
+            publish_interval: Duration::from_secs(30),
+        };
+        let kubelets = KubeletClient::new(KubeletTrust::Anything, "/nowhere".into(), 10250).unwrap();
+        let meter = Arc::new(Meter::new(settings, kubelets, metrics.clone(), mpsc::unbounded().0));
+        let ctx = Arc::new(Context {
+            recorder: Recorder::new(
+                client.clone(),
+                Reporter { controller: "leasehold-operator".to_owned(), instance: None },
+            ),
+            client,
+            settings: self::settings(),
+            stores: Stores { pods, nodes, storage_classes },
+            meter,
+            metrics,
+            memory: Memory::default(),
+            clock: now,
+        });
+        let mut scenario = Self { api, ctx, pods: pod_writer, classes: class_writer, _nodes: node_writer };
+        scenario.api.insert(&lease_path(), lease(yaml));
+        scenario.put_manifest(yaml);
+        scenario.put_class(storage_class("Delete"));
+        scenario
+    }
+
+    pub(crate) fn put_manifest(&self, yaml: &str) {
+        let path = format!("/api/v1/namespaces/{SYSTEM}/secrets/{}", name().manifest_secret());
+        self.api.insert(&path, manifest_secret(yaml));
+    }
+
+    pub(crate) fn put_class(&mut self, class: StorageClass) {
+        self.classes.apply_watcher_event(&watcher::Event::Apply(class));
+    }
+
+    pub(crate) fn put_pod(&mut self, pod: Pod) {
+        self.pods.apply_watcher_event(&watcher::Event::Apply(pod));
+    }
+
+    pub(crate) fn remove_pod(&mut self, pod: Pod) {
+        self.pods.apply_watcher_event(&watcher::Event::Delete(pod));
+    }
+
+    /// The lease as it is on the server.
+    pub(crate) fn lease(&self) -> ComputeLease {
+        serde_json::from_value(self.api.find(&lease_path()).unwrap()).unwrap()
+    }
+
+    pub(crate) fn change_lease(&self, change: impl FnOnce(&mut ComputeLease)) {
+        let mut lease = self.lease();
+        change(&mut lease);
+        lease.metadata.generation = lease.metadata.generation.map(|generation| generation + 1);
+        self.api.insert(&lease_path(), lease);
+    }
+
+    /// Reconciles what is on the server and returns the writes, as `VERB path` without the lease's name.
+    pub(crate) async fn reconcile(&self) -> Result<Vec<String>, super::Error> {
+        self.api.take_requests();
+        let lease = self.lease();
+        super::reconcile(Arc::new(lease), self.ctx.clone()).await?;
+        Ok(self.writes())
+    }
+
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let writes = self.api.take_writes().into_iter();
+        writes.map(|write| write.replace(name().as_str(), "LEASE").replace(SYSTEM, "SYSTEM")).collect()
+    }
+
+    /// Reconciles until everything is applied and all pods are ready.
+    pub(crate) async fn provisioned(yaml: &str) -> Self {
+        let mut scenario = Self::new(yaml);
+        scenario.reconcile().await.unwrap();
+        scenario.api.run_quota_controller();
+        for pod in [pod("web", 0), pod("web", 1), pod("database", 0), pod("worker", 0)] {
+            scenario.put_pod(pod);
+        }
+        scenario.reconcile().await.unwrap();
+        scenario
+    }
+}

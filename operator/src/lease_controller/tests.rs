@@ -1,0 +1,260 @@
+use crd::{Phase, condition, reason};
+use http::StatusCode;
+use serde_json::json;
+
+use super::{test_support::*, *};
+
+const CREATED: [&str; 18] = [
+    "APPLY /api/v1/namespaces/LEASE/limitranges/lease",
+    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/deny-all",
+    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/intra",
+    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/dns",
+    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/public-egress",
+    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/from-gateway-web",
+    "APPLY /api/v1/namespaces/LEASE/serviceaccounts/default",
+    "APPLY /api/v1/namespaces/LEASE/serviceaccounts/workload",
+    "APPLY /apis/rbac.authorization.k8s.io/v1/namespaces/LEASE/rolebindings/lease-reader",
+    "APPLY /apis/apps/v1/namespaces/LEASE/statefulsets/database",
+    "APPLY /api/v1/namespaces/LEASE/services/database",
+    "APPLY /api/v1/namespaces/LEASE/secrets/web-env",
+    "APPLY /apis/apps/v1/namespaces/LEASE/deployments/web",
+    "APPLY /api/v1/namespaces/LEASE/services/web",
+    "APPLY /apis/apps/v1/namespaces/LEASE/deployments/worker",
+    STATUS,
+    "",
+    "",
+];
+const STATUS: &str = "APPLY /apis/leasehold.dev/v1alpha1/namespaces/SYSTEM/computeleases/LEASE/status";
+
+fn after_quota() -> Vec<&'static str> {
+    CREATED.into_iter().filter(|write| !write.is_empty()).collect()
+}
+
+fn ready_reason(scenario: &Scenario) -> (Phase, String) {
+    let lease = scenario.lease();
+    let reason = condition::find(lease.conditions(), condition::READY).unwrap().reason.clone();
+    (lease.status.unwrap().phase, reason)
+}
+
+#[tokio::test]
+async fn objects_appear_in_order_and_nothing_before_the_quota_is_in_force() {
+    let scenario = Scenario::new(&manifest_yaml());
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        ["POST /api/v1/namespaces", "APPLY /api/v1/namespaces/LEASE/resourcequotas/lease", STATUS]
+    );
+    assert_eq!(ready_reason(&scenario), (Phase::Provisioning, reason::AWAITING_QUOTA.to_owned()));
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    scenario.api.run_quota_controller();
+    assert_eq!(scenario.reconcile().await.unwrap(), after_quota());
+    assert_eq!(ready_reason(&scenario), (Phase::Provisioning, reason::AWAITING_PODS.to_owned()));
+}
+
+#[tokio::test]
+async fn a_resync_that_finds_everything_right_writes_nothing() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    assert_eq!(ready_reason(&scenario), (Phase::Ready, reason::ALL_READY.to_owned()));
+    let before = scenario.ctx.metrics.api_writes();
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    assert_eq!(scenario.ctx.metrics.api_writes(), before);
+}
+
+#[tokio::test]
+async fn a_restarted_operator_writes_nothing_either() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let mut restarted = Scenario::new(&manifest_yaml());
+    for pod in [pod("web", 0), pod("web", 1), pod("database", 0), pod("worker", 0)] {
+        restarted.put_pod(pod);
+    }
+    for path in scenario.api.paths() {
+        restarted.api.insert(&path, scenario.api.find(&path).unwrap());
+    }
+    assert_eq!(restarted.reconcile().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_deleted_or_edited_object_is_repaired() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    scenario.reconcile().await.unwrap();
+    let policies = format!("/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies", name());
+    scenario.api.remove(&format!("{policies}/deny-all"));
+    let mut opened = scenario.api.find(&format!("{policies}/intra")).unwrap();
+    opened["spec"]["podSelector"] = json!({"matchLabels": {"nobody": "here"}});
+    opened["metadata"]["generation"] = json!(2);
+    scenario.api.insert(&format!("{policies}/intra"), opened);
+    let mut labels = scenario.api.find(&namespace_path()).unwrap();
+    labels["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("privileged");
+    scenario.api.insert(&namespace_path(), labels);
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        [
+            "APPLY /api/v1/namespaces/LEASE",
+            "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/deny-all",
+            "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/intra",
+        ]
+    );
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_lost_secret_is_written_again_when_a_pod_misses_it() {
+    let mut scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let mut waiting = pod("web", 0);
+    waiting.status.as_mut().unwrap().container_statuses = Some(
+        serde_json::from_value(json!([{
+            "name": "workload", "ready": false, "restartCount": 0, "image": "", "imageID": "",
+            "state": {"waiting": {"reason": "CreateContainerConfigError"}}
+        }]))
+        .unwrap(),
+    );
+    scenario.put_pod(waiting);
+    assert_eq!(scenario.reconcile().await.unwrap(), ["APPLY /api/v1/namespaces/LEASE/secrets/web-env"]);
+}
+
+#[tokio::test]
+async fn a_changed_manifest_changes_its_services_and_prunes_the_others() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let start = manifest_yaml().find("  web:").unwrap();
+    let end = manifest_yaml().find("  database:").unwrap();
+    let without_web = format!("{}{}", &manifest_yaml()[..start], &manifest_yaml()[end..]);
+    scenario.put_manifest(&without_web);
+    scenario.change_lease(|changed| {
+        changed.spec.manifest = lease(&without_web).spec.manifest;
+        changed.spec.manifest.as_mut().unwrap().revision = 2;
+    });
+    // The smaller quota is in force only after the quota controller has seen it.
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        ["APPLY /api/v1/namespaces/LEASE/resourcequotas/lease", STATUS]
+    );
+    scenario.api.run_quota_controller();
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        [
+            "APPLY /api/v1/namespaces/LEASE/limitranges/lease",
+            "DELETE /apis/apps/v1/namespaces/LEASE/deployments/web",
+            "DELETE /api/v1/namespaces/LEASE/secrets/web-env",
+            "DELETE /api/v1/namespaces/LEASE/services/web",
+            "DELETE /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/from-gateway-web",
+            STATUS,
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_namespace_of_somebody_else_is_never_touched() {
+    let scenario = Scenario::new(&manifest_yaml());
+    scenario.api.insert(&namespace_path(), json!({"metadata": {"name": name().as_str()}}));
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    assert_eq!(ready_reason(&scenario), (Phase::Pending, reason::NAMESPACE_CONFLICT.to_owned()));
+    scenario.change_lease(|lease| lease.metadata.deletion_timestamp = Some(Time(now())));
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        ["PATCH /apis/leasehold.dev/v1alpha1/namespaces/SYSTEM/computeleases/LEASE"]
+    );
+    assert!(scenario.api.find(&namespace_path()).is_some());
+}
+
+#[tokio::test]
+async fn a_namespace_that_appears_meanwhile_is_not_adopted() {
+    let scenario = Scenario::new(&manifest_yaml());
+    scenario.api.fail_next("GET", name().as_str(), StatusCode::NOT_FOUND);
+    scenario.api.insert(&namespace_path(), json!({"metadata": {"name": name().as_str()}}));
+    assert_eq!(scenario.reconcile().await.unwrap(), ["POST /api/v1/namespaces", STATUS]);
+    assert_eq!(ready_reason(&scenario), (Phase::Pending, reason::NAMESPACE_CONFLICT.to_owned()));
+}
+
+#[tokio::test]
+async fn the_finalizer_is_there_before_anything_else() {
+    let scenario = Scenario::new(&manifest_yaml());
+    scenario.change_lease(|lease| lease.metadata.finalizers = None);
+    let writes = scenario.reconcile().await.unwrap();
+    assert_eq!(writes[0], "PATCH /apis/leasehold.dev/v1alpha1/namespaces/SYSTEM/computeleases/LEASE");
+    assert_eq!(scenario.lease().metadata.finalizers, Some(vec![crd::labels::FINALIZER.to_owned()]));
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_once_by_event_and_condition() {
+    let mut scenario = Scenario::new(&manifest_yaml());
+    scenario.put_class(storage_class("Retain"));
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        ["POST /apis/events.k8s.io/v1/namespaces/SYSTEM/events", STATUS]
+    );
+    assert_eq!(ready_reason(&scenario), (Phase::Pending, reason::STORAGE_CLASS_RETAINS.to_owned()));
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_failed_write_is_told_and_tried_again() {
+    let scenario = Scenario::new(&manifest_yaml());
+    scenario.api.fail_next("POST", "/namespaces", StatusCode::INTERNAL_SERVER_ERROR);
+    let error = scenario.reconcile().await.unwrap_err();
+    assert_eq!(error.category(), "ApplyFailed");
+    assert_eq!(ready_or_provisioned(&scenario), reason::API_ERROR);
+    scenario.api.take_requests();
+    assert!(scenario.reconcile().await.is_ok());
+}
+
+fn ready_or_provisioned(scenario: &Scenario) -> String {
+    let lease = scenario.lease();
+    condition::find(lease.conditions(), condition::PROVISIONED).unwrap().reason.clone()
+}
+
+#[tokio::test]
+async fn the_end_publishes_deletes_waits_and_only_then_is_over() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    scenario.change_lease(|lease| lease.spec.desired = DesiredState::Ended);
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    assert!(condition::is_true(scenario.lease().conditions(), condition::USAGE_FINAL));
+    assert_eq!(scenario.reconcile().await.unwrap(), ["DELETE /api/v1/namespaces/LEASE"]);
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    assert_eq!(scenario.lease().status.unwrap().phase, Phase::Ending);
+
+    scenario.api.remove(&namespace_path());
+    let volume = "/api/v1/persistentvolumes/pv-1";
+    scenario.api.insert(
+        volume,
+        json!({
+            "metadata": {"name": "pv-1"},
+            "spec": {
+                "claimRef": {"namespace": name().as_str(), "name": "data-database-0"},
+                "persistentVolumeReclaimPolicy": "Delete"
+            }
+        }),
+    );
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    assert_eq!(scenario.lease().status.unwrap().phase, Phase::Ending);
+    scenario.api.remove(volume);
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    assert_eq!(scenario.lease().status.unwrap().phase, Phase::Ended);
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn cleanup_succeeds_when_the_spec_is_invalid() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    scenario.change_lease(|lease| {
+        lease.spec.lease_id = "nonsense".to_owned();
+        lease.spec.manifest = None;
+        lease.metadata.deletion_timestamp = Some(Time(now()));
+    });
+    assert_eq!(scenario.reconcile().await.unwrap(), ["DELETE /api/v1/namespaces/LEASE"]);
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    scenario.api.remove(&namespace_path());
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        ["PATCH /apis/leasehold.dev/v1alpha1/namespaces/SYSTEM/computeleases/LEASE"]
+    );
+    assert_eq!(scenario.api.find(&lease_path()), None);
+}
+
+#[tokio::test]
+async fn a_lost_race_for_the_finalizer_is_an_error_that_is_tried_again() {
+    let scenario = Scenario::new(&manifest_yaml());
+    scenario.change_lease(|lease| lease.metadata.finalizers = None);
+    scenario.api.fail_next("PATCH", name().as_str(), StatusCode::CONFLICT);
+    assert_eq!(scenario.reconcile().await.unwrap_err().category(), "CleanupFailed");
+}
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

@@ -1,0 +1,58 @@
+//! Writes the status, last and only when it changed.
+
+use crd::{ComputeLease, labels};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::{
+    Context, owned::Kind, pods,
+    status::{self, Observation, Outcome},
+};
+use crate::metrics::Verb;
+
+/// The status could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to patch the status of {name}")]
+pub struct Error {
+    name: String,
+    #[source]
+    source: kube::Error,
+}
+
+/// Computes the status from what happened and writes it if it differs from the last one.
+pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -> Result<(), Error> {
+    let current = ctx.memory.status(lease);
+    let now = (ctx.clock)();
+    let wanted = status::compute(Observation {
+        lease,
+        current: &current,
+        outcome,
+        pods: &pods::of_lease(&ctx.stores.pods, lease),
+        meter: ctx.meter.view(lease, now),
+        now,
+    });
+    if wanted == current {
+        return Ok(());
+    }
+    let name = lease.name_any();
+    let patch = json!({
+        "apiVersion": ComputeLease::api_version(&()),
+        "kind": ComputeLease::kind(&()),
+        "metadata": { "name": name },
+        "status": wanted,
+    });
+    Api::<ComputeLease>::namespaced(ctx.client.clone(), &lease.namespace().unwrap_or_default())
+        .patch_status(
+            &name,
+            &PatchParams::apply(labels::OPERATOR_FIELD_MANAGER).force(),
+            &Patch::Apply(&patch),
+        )
+        .await
+        .map_err(|source| Error { name, source })?;
+    ctx.metrics.api_write(Kind::ComputeLease, Verb::Apply);
+    ctx.memory.wrote_status(lease, wanted);
+    Ok(())
+}

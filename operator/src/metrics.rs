@@ -1,0 +1,161 @@
+//! Counters of the operator. Labels are closed words; nothing here names a lease or a tenant.
+
+use std::time::Duration;
+
+use crd::Phase;
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use crate::lease_controller::owned::Kind;
+
+/// How an object was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// POST.
+    Create,
+    /// Server-side apply.
+    Apply,
+    /// Any other patch.
+    Patch,
+    /// DELETE.
+    Delete,
+}
+
+impl Verb {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Apply => "apply",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// All metrics of the operator. Cloning shares the counters.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    api_writes: IntCounterVec,
+    reconcile_seconds: Histogram,
+    reconcile_errors: IntCounterVec,
+    refusals: IntCounterVec,
+    leases: IntGaugeVec,
+    watch_errors: IntCounterVec,
+    /// Of the meter.
+    pub meter: MeterMetrics,
+}
+
+/// Metrics of the meter.
+#[derive(Clone, Debug)]
+pub struct MeterMetrics {
+    /// Scrapes by result: `ok`, `error`.
+    pub scrapes: IntCounterVec,
+    /// Pod samples by result: `accepted`, `stale`, `quarantined`, `unknown`.
+    pub samples: IntCounterVec,
+    /// Seconds per scrape of a node.
+    pub scrape_seconds: Histogram,
+    /// Age of the oldest newest sample of any lease that is being counted.
+    pub lag_seconds: IntGauge,
+    /// Samples that were not believed, by reason.
+    pub quarantined: IntCounterVec,
+    /// Publications of usage.
+    pub publications: IntCounter,
+}
+
+impl Metrics {
+    /// Registers everything.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            api_writes: counters("operator_api_writes_total", "Writes to the API server.", &["kind", "verb"])?,
+            reconcile_seconds: histogram("operator_reconcile_duration_seconds", "Time per reconciliation.")?,
+            reconcile_errors: counters(
+                "operator_reconcile_errors_total",
+                "Reconciliations that failed and will be repeated.",
+                &["category"],
+            )?,
+            refusals: counters("operator_refusals_total", "Leases refused, by reason.", &["reason"])?,
+            leases: IntGaugeVec::new(Opts::new("operator_leases_count", "Leases by phase."), &["phase"])?,
+            watch_errors: counters("operator_watch_errors_total", "Interrupted watches.", &["kind"])?,
+            meter: MeterMetrics {
+                scrapes: counters("meter_scrapes_total", "Scrapes of kubelets.", &["result"])?,
+                samples: counters("meter_samples_total", "Samples of pods.", &["result"])?,
+                scrape_seconds: histogram("meter_scrape_duration_seconds", "Time per scrape of a kubelet.")?,
+                lag_seconds: IntGauge::new("meter_lag_seconds", "Age of the oldest newest sample of a metered pod.")?,
+                quarantined: counters(
+                    "meter_quarantined_samples_total",
+                    "Samples that were not believed.",
+                    &["reason"],
+                )?,
+                publications: IntCounter::new("meter_publications_total", "Publications of usage.")?,
+            },
+        };
+        registry.register(Box::new(metrics.api_writes.clone()))?;
+        registry.register(Box::new(metrics.reconcile_seconds.clone()))?;
+        registry.register(Box::new(metrics.reconcile_errors.clone()))?;
+        registry.register(Box::new(metrics.refusals.clone()))?;
+        registry.register(Box::new(metrics.leases.clone()))?;
+        registry.register(Box::new(metrics.watch_errors.clone()))?;
+        registry.register(Box::new(metrics.meter.scrapes.clone()))?;
+        registry.register(Box::new(metrics.meter.samples.clone()))?;
+        registry.register(Box::new(metrics.meter.scrape_seconds.clone()))?;
+        registry.register(Box::new(metrics.meter.lag_seconds.clone()))?;
+        registry.register(Box::new(metrics.meter.quarantined.clone()))?;
+        registry.register(Box::new(metrics.meter.publications.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Counts one write to the API server.
+    pub fn api_write(&self, kind: Kind, verb: Verb) {
+        self.api_writes.with_label_values(&[&kind.to_string(), verb.as_str()]).inc();
+    }
+
+    /// All writes so far.
+    pub fn api_writes(&self) -> u64 {
+        use prometheus::core::Collector;
+        self.api_writes
+            .collect()
+            .iter()
+            .flat_map(|family| family.get_metric())
+            .map(|metric| metric.get_counter().get_value() as u64)
+            .sum()
+    }
+
+    /// Notes one reconciliation.
+    pub fn reconciled(&self, took: Duration) {
+        self.reconcile_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts one failed reconciliation.
+    pub fn failed(&self, category: &'static str) {
+        self.reconcile_errors.with_label_values(&[category]).inc();
+    }
+
+    /// Counts one refusal.
+    pub fn refused(&self, reason: &'static str) {
+        self.refusals.with_label_values(&[reason]).inc();
+    }
+
+    /// Counts one interrupted watch.
+    pub fn watch_interrupted(&self, kind: &'static str) {
+        self.watch_errors.with_label_values(&[kind]).inc();
+    }
+
+    /// Sets how many leases there are of each phase.
+    pub fn set_leases(&self, phases: impl Iterator<Item = Phase> + Clone) {
+        for phase in Phase::ALL {
+            let count = phases.clone().filter(|other| *other == phase).count();
+            self.leases.with_label_values(&[phase.as_str()]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+fn histogram(name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
+    Histogram::with_opts(
+        HistogramOpts::new(name, help).buckets(vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
+    )
+}

@@ -1,0 +1,121 @@
+//! What the provider decided at installation time. Read once; nothing here changes while the process runs.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+/// Labels of objects, as `key=value` pairs separated by commas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabelSet(pub BTreeMap<String, String>);
+
+/// A block of addresses such as `10.0.0.0/8` or `fd00::/8`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cidr {
+    network: std::net::IpAddr,
+    prefix: u8,
+}
+
+/// Failures of reading a setting.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not `key=value[,key=value]`.
+    #[error("{text:?} is not a list of key=value labels")]
+    ParseLabels {
+        /// What was given.
+        text: String,
+    },
+    /// Not an address with a prefix length.
+    #[error("{text:?} is not a CIDR such as 10.0.0.0/8")]
+    ParseCidr {
+        /// What was given.
+        text: String,
+    },
+}
+
+/// Everything that builders need and that is the same for all leases.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Namespace of the `ComputeLease` objects, of the operator and of the agent.
+    pub system_namespace: String,
+    /// ServiceAccount of the agent in the system namespace, allowed to read pods and logs of leases.
+    pub agent_service_account: String,
+    /// Labels of the agent's pods, from which tenants' exposed ports may be reached.
+    pub gateway_selector: LabelSet,
+    /// Namespace of the cluster's DNS.
+    pub dns_namespace: String,
+    /// Labels of the cluster's DNS pods.
+    pub dns_selector: LabelSet,
+    /// Addresses that tenants may not reach although they look public.
+    pub public_egress_deny: Vec<Cidr>,
+    /// Labels of the nodes that tenants' pods may run on; empty for all.
+    pub node_selector: LabelSet,
+    /// Key of the taint that keeps others off those nodes.
+    pub node_taint: Option<String>,
+}
+
+impl FromStr for LabelSet {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let error = || Error::ParseLabels { text: text.to_owned() };
+        text.split(',')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| match pair.split_once('=') {
+                Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+                _ => Err(error()),
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl Cidr {
+    /// One address.
+    pub fn host(address: std::net::IpAddr) -> Self {
+        Self { network: address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// Whether the block holds version 4 addresses.
+    pub fn is_ipv4(&self) -> bool {
+        self.network.is_ipv4()
+    }
+}
+
+impl std::fmt::Display for Cidr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.network, self.prefix)
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parse = || {
+            let (network, prefix) = text.trim().split_once('/')?;
+            let network: std::net::IpAddr = network.parse().ok()?;
+            let prefix: u8 = prefix.parse().ok()?;
+            (prefix <= Self::host(network).prefix).then_some(Self { network, prefix })
+        };
+        parse().ok_or_else(|| Error::ParseCidr { text: text.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_and_blocks_are_read_and_nonsense_is_refused() {
+        assert_eq!(
+            "a=b,c/d=".parse::<LabelSet>().unwrap().0,
+            BTreeMap::from([("a".into(), "b".into()), ("c/d".into(), String::new())])
+        );
+        assert_eq!("".parse::<LabelSet>().unwrap(), LabelSet::default());
+        assert_eq!("a".parse::<LabelSet>(), Err(Error::ParseLabels { text: "a".into() }));
+        for text in ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"] {
+            assert_eq!(text.parse::<Cidr>().unwrap().to_string(), text);
+        }
+        for text in ["10.0.0.0", "10.0.0.0/33", "x/8", "::/129"] {
+            assert_eq!(text.parse::<Cidr>(), Err(Error::ParseCidr { text: text.into() }));
+        }
+    }
+}
