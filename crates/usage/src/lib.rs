@@ -1,1 +1,25 @@
-//! usage
+//! The meter's ledger: what a lease was given, and what it used, as cumulative counters.
+//!
+//! Pure: time, pod states and samples come in as values, totals come out. The ledger counts only inside the
+//! lease's term, only what was delivered, never twice, never backwards, and decides every doubt in the tenant's
+//! favour. Its state can be written out and read back at any point; feeding the same observations again changes
+//! nothing.
+#![warn(missing_docs)]
+
+mod allocated;
+mod delta;
+mod evidence;
+mod ledger;
+mod observation;
+mod time;
+mod totals;
+
+pub use delta::{QuarantineReason, Verdict};
+pub use evidence::{merkle_root, usage_hash};
+pub use ledger::{Ledger, Term};
+pub use observation::{
+    ContainerState, ContainerView, Counter, GaugeSample, LeaseView, PodView, ResourceLimits, Run, Sample,
+    ServiceView, VolumeView,
+};
+pub use time::Millis;
+pub use totals::{Totals, Used};

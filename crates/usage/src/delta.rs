@@ -1,0 +1,161 @@
+//! What a new reading of a counter is worth. The whole rule set is this one function.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+
+/// How far a reading may lie ahead of our clock.
+const FUTURE_MILLIS: u64 = 5_000;
+
+/// What became of a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It only set the point from which the next one counts.
+    Baseline,
+    /// It was worth this much.
+    Credited(u64),
+    /// It lies outside the term, or across its edge, and was not counted.
+    OutsideTerm,
+    /// It is not newer than the last one.
+    NotNewer,
+    /// It lies in the future and was ignored.
+    Future,
+    /// It cannot be true. Nothing was counted; raise an alarm.
+    Quarantined(QuarantineReason),
+    /// The pod is not, or no longer, part of the lease.
+    UnknownPod,
+}
+
+/// Why a reading cannot be true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuarantineReason {
+    /// A counter fell without restarting.
+    WentBack,
+    /// It grew faster than its limit allows.
+    AboveLimit,
+}
+
+/// The last good reading of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reading {
+    pub(crate) start: Millis,
+    pub(crate) at: Millis,
+    pub(crate) value: u64,
+}
+
+/// The most that a counter can grow: a rate with five per cent for clocks, and a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) per_milli: u64,
+    pub(crate) burst: u64,
+}
+
+impl Bound {
+    fn allows(&self, delta: u64, millis: u64) -> bool {
+        let steady = u128::from(self.per_milli) * u128::from(millis) * 105 / 100;
+        u128::from(delta) <= steady + u128::from(self.burst)
+    }
+}
+
+/// What the reading `new` adds, given the last one, and whether it becomes the last one.
+///
+/// `from_zero` is the earliest start at which a counter that was never read counts from nought: one that started
+/// before was running unseen, so that its first reading is only a baseline.
+pub(crate) fn judge(
+    last: Option<&Reading>,
+    new: &Reading,
+    bound: Option<Bound>,
+    from_zero: Millis,
+    now: Millis,
+) -> Result<Step, Verdict> {
+    if new.at > now.plus(FUTURE_MILLIS) || new.start > new.at {
+        return Err(Verdict::Future);
+    }
+    let (since, delta) = match last {
+        None if new.start < from_zero => return Ok(Step { since: new.at, delta: None }),
+        None => (new.start, new.value),
+        Some(last) if new.at <= last.at => return Err(Verdict::NotNewer),
+        Some(last) if new.start > last.at => (new.start, new.value),
+        Some(last) => match new.value.checked_sub(last.value) {
+            Some(delta) => (last.at, delta),
+            None => return Err(Verdict::Quarantined(QuarantineReason::WentBack)),
+        },
+    };
+    if bound.is_some_and(|bound| !bound.allows(delta, new.at.since(since))) {
+        return Err(Verdict::Quarantined(QuarantineReason::AboveLimit));
+    }
+    Ok(Step { since, delta: Some(delta) })
+}
+
+/// A reading that holds: what was added since when; nothing for a baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) since: Millis,
+    pub(crate) delta: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(100_000);
+    const LAST: Reading = Reading { start: Millis(10_000), at: Millis(50_000), value: 700 };
+    const BOUND: Option<Bound> = Some(Bound { per_milli: 1, burst: 20 });
+
+    fn read(start: u64, at: u64, value: u64) -> Reading {
+        Reading { start: Millis(start), at: Millis(at), value }
+    }
+
+    fn step(since: u64, delta: u64) -> Result<Step, Verdict> {
+        Ok(Step { since: Millis(since), delta: Some(delta) })
+    }
+
+    fn check(last: Option<Reading>, new: Reading) -> Result<Step, Verdict> {
+        judge(last.as_ref(), &new, BOUND, Millis(5_000), NOW)
+    }
+
+    #[test]
+    fn a_newer_reading_is_worth_the_difference() {
+        assert_eq!(check(Some(LAST), read(10_000, 60_000, 950)), step(50_000, 250));
+        assert_eq!(check(Some(LAST), read(10_000, 60_000, 700)), step(50_000, 0));
+    }
+
+    #[test]
+    fn a_reading_that_is_not_newer_is_worth_nothing() {
+        assert_eq!(check(Some(LAST), LAST), Err(Verdict::NotNewer));
+        assert_eq!(check(Some(LAST), read(10_000, 49_999, 900)), Err(Verdict::NotNewer));
+    }
+
+    #[test]
+    fn a_restarted_counter_counts_from_nought() {
+        assert_eq!(check(Some(LAST), read(55_000, 60_000, 300)), step(55_000, 300));
+    }
+
+    #[test]
+    fn a_counter_that_falls_without_restarting_is_quarantined() {
+        let back = Err(Verdict::Quarantined(QuarantineReason::WentBack));
+        assert_eq!(check(Some(LAST), read(10_000, 60_000, 699)), back);
+        assert_eq!(check(Some(LAST), read(20_000, 60_000, 699)), back);
+    }
+
+    #[test]
+    fn growth_beyond_the_limit_is_quarantined() {
+        let above = Err(Verdict::Quarantined(QuarantineReason::AboveLimit));
+        assert_eq!(check(Some(LAST), read(10_000, 51_000, 700 + 1_050 + 20)), step(50_000, 1_070));
+        assert_eq!(check(Some(LAST), read(10_000, 51_000, 700 + 1_050 + 21)), above);
+        assert_eq!(check(Some(LAST), read(50_500, 51_000, 546)), above);
+    }
+
+    #[test]
+    fn a_first_reading_counts_from_nought_only_if_its_start_was_seen() {
+        assert_eq!(check(None, read(5_000, 6_000, 300)), step(5_000, 300));
+        assert_eq!(check(None, read(4_999, 6_000, 300)), Ok(Step { since: Millis(6_000), delta: None }));
+    }
+
+    #[test]
+    fn a_reading_from_the_future_is_ignored() {
+        assert_eq!(check(Some(LAST), read(10_000, 105_001, 701)), Err(Verdict::Future));
+        assert_eq!(check(Some(LAST), read(10_000, 105_000, 701)), step(50_000, 1));
+        assert_eq!(check(None, read(70_000, 60_000, 1)), Err(Verdict::Future));
+    }
+}

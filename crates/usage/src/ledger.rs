@@ -1,0 +1,287 @@
+//! The state of the meter for one lease, and how observations and readings change it.
+
+mod state;
+
+use alloy_primitives::B256;
+use market::{Timestamp, Usage};
+use serde::{Deserialize, Serialize};
+
+use crate::allocated::{ContainerRow, Interval, delivered_since};
+use crate::delta::{QuarantineReason, Reading, Verdict, judge};
+use crate::evidence;
+use crate::observation::{Counter, GaugeSample, LeaseView, ResourceLimits, Sample};
+use crate::{Millis, Totals, Used};
+use state::{Counted, GaugeReading, PodRow};
+
+/// A gauge that was not read for longer than this counts for nothing in between.
+const GAUGE_GAP_MILLIS: u64 = 300_000;
+/// How far a reading may lie ahead of our clock.
+const FUTURE_MILLIS: u64 = 5_000;
+
+/// The time in which a lease is billed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// When the provider confirmed on chain.
+    pub started_at: Timestamp,
+    /// When it ends, once that is known.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// The meter of one lease.
+///
+/// Serialise it to resume exactly; with only the published totals left, use [`Ledger::resume`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    #[serde(default)]
+    term: Option<(Millis, Option<Millis>)>,
+    /// When the lease was last observed.
+    observed_at: Option<Millis>,
+    /// Set when state was lost: everything before the first observation stays unpaid.
+    #[serde(default)]
+    lost: bool,
+    /// The newest moment observed in the term.
+    as_of: Millis,
+    /// The moment up to which uptime was credited.
+    up_to: Millis,
+    counted: Counted,
+    pods: std::collections::BTreeMap<String, PodRow>,
+    volumes: std::collections::BTreeMap<String, Millis>,
+    retired: B256,
+}
+
+impl Ledger {
+    /// The meter of a lease that nothing was ever counted for.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Goes on from published totals when nothing else is left.
+    ///
+    /// Totals never fall. Time between `as_of` and the first observation is not credited, and running counters are
+    /// only baselined: what was lost is the provider's loss.
+    pub fn resume(totals: &Totals, as_of: Timestamp) -> Self {
+        Self { counted: Counted::from(totals), as_of: as_of.into(), lost: true, ..Self::default() }
+    }
+
+    /// Sets the term. Nothing counts before there is one. An end that is brought nearer takes nothing back.
+    pub fn set_term(&mut self, term: Term) {
+        self.term = Some((term.started_at.into(), term.ends_at.map(Millis::from)));
+    }
+
+    /// Totals so far. They only ever grow.
+    pub fn totals(&self) -> Totals {
+        let counted = &self.counted;
+        let seconds = |millis: u128| millis / 1000;
+        let mut allocated = counted.allocated_millis.map(seconds);
+        allocated[market::Dimension::Egress.index()] = counted.network_tx_bytes;
+        Totals {
+            allocated: Usage(allocated),
+            used: Used {
+                cpu_ns: counted.cpu_ns,
+                memory_byte_seconds: counted.memory_byte_half_millis / 2000,
+                network_rx_bytes: counted.network_rx_bytes,
+                network_tx_bytes: counted.network_tx_bytes,
+            },
+        }
+    }
+
+    /// The second up to which the totals count, never past the end of the term.
+    pub fn as_of(&self) -> Timestamp {
+        let end = self.term.and_then(|(_, ends_at)| ends_at);
+        end.map_or(self.as_of, |end| self.as_of.min(end)).timestamp()
+    }
+
+    /// Counts what was delivered until `now`. Observing the same again, or an earlier moment, changes nothing.
+    pub fn observe(&mut self, now: Millis, view: &LeaseView) {
+        if self.observed_at.is_some_and(|observed_at| now < observed_at) {
+            return;
+        }
+        // A thing never seen before cannot have been delivered before the last look, at which it was not there.
+        let floor = match self.observed_at {
+            Some(observed_at) => observed_at,
+            None if self.lost => now,
+            None => Millis(0),
+        };
+        if self.lost && self.observed_at.is_none() {
+            self.up_to = now;
+        }
+        self.observe_pods(now, floor, view);
+        self.observe_volumes(now, floor, view);
+        if let Some((started_at, _)) = self.term {
+            self.observe_uptime(now, view);
+            if now >= started_at {
+                self.as_of = self.as_of.max(now);
+            }
+        }
+        self.observed_at = Some(now);
+    }
+
+    fn observe_pods(&mut self, now: Millis, floor: Millis, view: &LeaseView) {
+        let present = |uid: &String| view.pods.iter().any(|pod| pod.uid == *uid);
+        let gone: Vec<String> = self.pods.keys().filter(|uid| !present(uid)).cloned().collect();
+        for uid in gone {
+            if let Some(row) = self.pods.remove(&uid) {
+                self.retired = evidence::chain(self.retired, row.leaf(&uid));
+            }
+        }
+        let egress = view.egress_bytes_per_second;
+        for pod in &view.pods {
+            let mut row = self.pods.remove(&pod.uid).unwrap_or_else(|| PodRow::seen_from(floor));
+            row.bound_by(pod, egress);
+            for container in &pod.containers {
+                let seen = row.containers.get(&container.name).copied();
+                let seen = seen.unwrap_or_else(|| ContainerRow::seen_from(row.from_zero));
+                let (mut next, intervals) = seen.observe(container, now);
+                if self.term.is_none() {
+                    // The term becomes known only after it has started: what it covers must still be creditable then.
+                    next.credited_to = seen.credited_to;
+                }
+                row.containers.insert(container.name.clone(), next);
+                for interval in intervals {
+                    row.delivered_millis += self.credit(interval, &container.limits);
+                }
+            }
+            self.pods.insert(pod.uid.clone(), row);
+        }
+    }
+
+    fn observe_volumes(&mut self, now: Millis, floor: Millis, view: &LeaseView) {
+        self.volumes.retain(|uid, _| view.volumes.iter().any(|volume| volume.uid == *uid));
+        for volume in &view.volumes {
+            let credited_to = self.volumes.get(&volume.uid).copied().unwrap_or(floor);
+            let interval = Interval { from: volume.bound_since.max(credited_to), to: now };
+            let millis = self.clip(interval).map_or(0, Interval::millis);
+            self.counted.add_millis(market::Dimension::Storage, volume.bytes, millis);
+            let credited_to = if self.term.is_some() { credited_to.max(now) } else { credited_to };
+            self.volumes.insert(volume.uid.clone(), credited_to);
+        }
+    }
+
+    /// Counts the time in which every service had all its replicas.
+    fn observe_uptime(&mut self, now: Millis, view: &LeaseView) {
+        let Some(since) = up_since(view) else { return };
+        let from = since.max(self.up_to);
+        if from >= now {
+            return;
+        }
+        let millis = self.clip(Interval { from, to: now }).map_or(0, Interval::millis);
+        self.counted.add_millis(market::Dimension::Uptime, 1, millis);
+        self.counted.add_millis(market::Dimension::LeasedIps, u64::from(view.leased_ips), millis);
+        self.up_to = now;
+    }
+
+    fn credit(&mut self, interval: Interval, limits: &ResourceLimits) -> u128 {
+        let Some(interval) = self.clip(interval) else { return 0 };
+        let millis = interval.millis();
+        self.counted.add_millis(market::Dimension::Cpu, limits.cpu_milli, millis);
+        self.counted.add_millis(market::Dimension::Memory, limits.memory_bytes, millis);
+        self.counted.add_millis(market::Dimension::Gpu, limits.gpu_milli, millis);
+        self.counted.add_millis(market::Dimension::Devices, limits.device_milli, millis);
+        u128::from(millis)
+    }
+
+    /// The part of a stretch that lies in the term.
+    fn clip(&self, interval: Interval) -> Option<Interval> {
+        let (started_at, ends_at) = self.term?;
+        let from = interval.from.max(started_at);
+        let to = ends_at.map_or(interval.to, |end| interval.to.min(end));
+        (from < to).then_some(Interval { from, to })
+    }
+
+    fn in_term(&self, from: Millis, to: Millis) -> bool {
+        self.term
+            .is_some_and(|(started_at, ends_at)| from >= started_at && ends_at.is_none_or(|end| to <= end))
+    }
+
+    /// Counts a reading of a counter. Readings of pods that were not observed are not counted.
+    pub fn sample(&mut self, now: Millis, sample: &Sample) -> Verdict {
+        let Some(row) = self.pods.get(&sample.pod_uid) else { return Verdict::UnknownPod };
+        let reading = Reading { start: sample.start, at: sample.at, value: sample.value };
+        let last = row.counters.get(&sample.counter);
+        let step = match judge(last, &reading, row.bound(sample.counter), row.from_zero, now) {
+            Ok(step) => step,
+            Err(verdict) => return verdict,
+        };
+        let counts = self.in_term(step.since, sample.at);
+        if let Some(row) = self.pods.get_mut(&sample.pod_uid) {
+            row.counters.insert(sample.counter, reading);
+        }
+        match step.delta {
+            None => Verdict::Baseline,
+            Some(_) if !counts => Verdict::OutsideTerm,
+            Some(delta) => {
+                let total = match sample.counter {
+                    Counter::CpuNanoseconds => &mut self.counted.cpu_ns,
+                    Counter::NetworkRxBytes => &mut self.counted.network_rx_bytes,
+                    Counter::NetworkTxBytes => &mut self.counted.network_tx_bytes,
+                };
+                *total = total.saturating_add(u128::from(delta));
+                Verdict::Credited(delta)
+            }
+        }
+    }
+
+    /// Counts a reading of a pod's memory: the mean of two readings over the time between them.
+    pub fn gauge(&mut self, now: Millis, sample: &GaugeSample) -> Verdict {
+        let Some(row) = self.pods.get_mut(&sample.pod_uid) else { return Verdict::UnknownPod };
+        if sample.at > now.plus(FUTURE_MILLIS) {
+            return Verdict::Future;
+        }
+        if u128::from(sample.bytes) > u128::from(row.memory_bytes) * 105 / 100 {
+            return Verdict::Quarantined(QuarantineReason::AboveLimit);
+        }
+        let new = GaugeReading { at: sample.at, bytes: sample.bytes };
+        let last = match row.memory {
+            Some(last) if sample.at <= last.at => return Verdict::NotNewer,
+            last => {
+                row.memory = Some(new);
+                last
+            }
+        };
+        let Some(last) = last.filter(|last| new.at.since(last.at) <= GAUGE_GAP_MILLIS) else {
+            return Verdict::Baseline;
+        };
+        if !self.in_term(last.at, new.at) {
+            return Verdict::OutsideTerm;
+        }
+        let sum = u128::from(last.bytes) + u128::from(new.bytes);
+        let area = sum * u128::from(new.at.since(last.at));
+        self.counted.memory_byte_half_millis = self.counted.memory_byte_half_millis.saturating_add(area);
+        Verdict::Credited(u64::try_from(area / 2000).unwrap_or(u64::MAX))
+    }
+
+    /// The root over the present readings of every pod and the chain of those that are gone.
+    pub fn meter_root(&self) -> B256 {
+        let pods = self.pods.iter().map(|(uid, row)| row.leaf(uid));
+        let leaves: Vec<B256> = [self.retired, self.counted.leaf()].into_iter().chain(pods).collect();
+        evidence::merkle_root(&leaves)
+    }
+}
+
+/// Since when every service has had all its replicas; none if one has not.
+fn up_since(view: &LeaseView) -> Option<Millis> {
+    if view.services.is_empty() {
+        return None;
+    }
+    let mut up_since = Millis(0);
+    for service in &view.services {
+        let pods = view.pods.iter().filter(|pod| pod.service == service.name && !pod.containers.is_empty());
+        let mut ready: Vec<Millis> = pods
+            .filter_map(|pod| {
+                let since: Option<Vec<Millis>> = pod.containers.iter().map(delivered_since).collect();
+                since?.into_iter().max()
+            })
+            .collect();
+        ready.sort_unstable();
+        // With the oldest replicas in place the service is complete since the youngest of them.
+        match usize::try_from(service.replicas).ok()?.checked_sub(1) {
+            Some(youngest) => up_since = up_since.max(*ready.get(youngest)?),
+            None => continue,
+        }
+    }
+    Some(up_since)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! What the ledger remembers: exact sums, and the last readings of the pods that exist.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::B256;
+use market::Dimension;
+use serde::{Deserialize, Serialize};
+
+use crate::allocated::ContainerRow;
+use crate::delta::{Bound, Reading};
+use crate::observation::{Counter, PodView};
+use crate::{Millis, Totals, evidence};
+
+/// CPU that a control group may burst above its quota, in nanoseconds.
+const CPU_BURST_NS: u64 = 200_000_000;
+/// Seconds of traffic at the full rate that queues may let through at once.
+const NETWORK_BURST_SECONDS: u64 = 2;
+
+/// Sums before they are rounded to seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counted {
+    #[serde(with = "decimals")]
+    pub(super) allocated_millis: [u128; 8],
+    #[serde(with = "decimal")]
+    pub(super) cpu_ns: u128,
+    /// Twice byte milliseconds, so that the mean of two readings is exact.
+    #[serde(with = "decimal")]
+    pub(super) memory_byte_half_millis: u128,
+    #[serde(with = "decimal")]
+    pub(super) network_rx_bytes: u128,
+    #[serde(with = "decimal")]
+    pub(super) network_tx_bytes: u128,
+}
+
+impl Counted {
+    pub(super) fn add_millis(&mut self, dimension: Dimension, limit: u64, millis: u64) {
+        let total = &mut self.allocated_millis[dimension.index()];
+        *total = total.saturating_add(u128::from(limit) * u128::from(millis));
+    }
+
+    pub(super) fn leaf(&self) -> B256 {
+        let mut numbers = self.allocated_millis.to_vec();
+        numbers.extend([
+            self.cpu_ns,
+            self.memory_byte_half_millis,
+            self.network_rx_bytes,
+            self.network_tx_bytes,
+        ]);
+        evidence::leaf(&["totals"], &numbers)
+    }
+}
+
+impl From<&Totals> for Counted {
+    fn from(totals: &Totals) -> Self {
+        let mut allocated_millis = totals.allocated.0.map(|seconds| seconds.saturating_mul(1000));
+        allocated_millis[Dimension::Egress.index()] = 0;
+        Self {
+            allocated_millis,
+            cpu_ns: totals.used.cpu_ns,
+            memory_byte_half_millis: totals.used.memory_byte_seconds.saturating_mul(2000),
+            network_rx_bytes: totals.used.network_rx_bytes,
+            network_tx_bytes: totals.used.network_tx_bytes.max(totals.allocated.egress_bytes()),
+        }
+    }
+}
+
+/// The last reading of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct GaugeReading {
+    pub(super) at: Millis,
+    pub(super) bytes: u64,
+}
+
+/// A pod that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PodRow {
+    /// The pod cannot have been delivered, nor its counters have started, before this without being known.
+    pub(super) from_zero: Millis,
+    cpu_milli: u64,
+    pub(super) memory_bytes: u64,
+    egress_bytes_per_second: Option<u64>,
+    #[serde(with = "decimal")]
+    pub(super) delivered_millis: u128,
+    pub(super) containers: BTreeMap<String, ContainerRow>,
+    pub(super) counters: BTreeMap<Counter, Reading>,
+    pub(super) memory: Option<GaugeReading>,
+}
+
+impl PodRow {
+    pub(super) fn seen_from(floor: Millis) -> Self {
+        Self { from_zero: floor, ..Self::default() }
+    }
+
+    /// Takes the bounds of later readings from the pod's limits.
+    pub(super) fn bound_by(&mut self, pod: &PodView, egress_bytes_per_second: Option<u64>) {
+        let sum = |read: fn(&crate::ResourceLimits) -> u64| {
+            pod.containers.iter().fold(0u64, |sum, container| sum.saturating_add(read(&container.limits)))
+        };
+        self.cpu_milli = sum(|limits| limits.cpu_milli);
+        self.memory_bytes = sum(|limits| limits.memory_bytes);
+        self.egress_bytes_per_second = egress_bytes_per_second;
+    }
+
+    /// How fast a counter of this pod can grow; none where nothing bounds it.
+    pub(super) fn bound(&self, counter: Counter) -> Option<Bound> {
+        match counter {
+            // A thousandth of a CPU gives a thousand nanoseconds in a millisecond.
+            Counter::CpuNanoseconds => {
+                Some(Bound { per_milli: self.cpu_milli.saturating_mul(1000), burst: CPU_BURST_NS })
+            }
+            Counter::NetworkRxBytes => None,
+            Counter::NetworkTxBytes => self.egress_bytes_per_second.map(|rate| Bound {
+                per_milli: rate.div_ceil(1000),
+                burst: rate.saturating_mul(NETWORK_BURST_SECONDS),
+            }),
+        }
+    }
+
+    pub(super) fn leaf(&self, uid: &str) -> B256 {
+        let readings = [Counter::CpuNanoseconds, Counter::NetworkRxBytes, Counter::NetworkTxBytes]
+            .map(|counter| self.counters.get(&counter).copied());
+        let mut numbers = vec![self.delivered_millis];
+        for reading in readings {
+            let [start, at, value] =
+                reading.map_or([0; 3], |reading| [reading.start.0, reading.at.0, reading.value]);
+            numbers.extend([start, at, value].map(u128::from));
+        }
+        numbers.extend(self.memory.map_or([0; 2], |reading| [reading.at.0.into(), reading.bytes.into()]));
+        evidence::leaf(&["pod", uid], &numbers)
+    }
+}
+
+/// 128-bit numbers as text: JSON readers elsewhere lose digits above 2^53.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+mod decimals {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(values: &[u128; 8], serializer: S) -> Result<S::Ok, S::Error> {
+        values.map(|value| value.to_string()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u128; 8], D::Error> {
+        let texts = <[String; 8]>::deserialize(deserializer)?;
+        let mut values = [0; 8];
+        for (value, text) in values.iter_mut().zip(texts) {
+            *value = text.parse().map_err(D::Error::custom)?;
+        }
+        Ok(values)
+    }
+}
