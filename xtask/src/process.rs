@@ -253,8 +253,13 @@ pub(crate) fn output_with_input(command: &mut Command, input: &[u8]) -> Result<S
 
 /// Whether a program can be found on the path.
 pub(crate) fn is_on_path(program: &str) -> bool {
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|directory| directory.join(program).is_file()))
+    find_on_path(program).is_some()
+}
+
+/// Where a program lies that is named without a directory.
+pub(crate) fn find_on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
 fn shown(command: &Command) -> String {

@@ -105,6 +105,12 @@ pub(crate) fn start_controller_manager(site: &Site, authority: &Authority<'_>) -
     daemon.start(&site.records(), &site.logs())
 }
 
+/// Waits until the controllers work: they have given the first namespace its service account.
+pub(crate) fn wait_for_controllers(kubectl: &Kubectl, controllers: &mut Running) -> Result<()> {
+    let first = ["get", "serviceaccount", "default", "--namespace=default", "--request-timeout=3s"];
+    controllers.wait_until(PATIENCE, || kubectl.run(&first).map(drop))
+}
+
 /// Starts the scheduler.
 pub(crate) fn start_scheduler(site: &Site, authority: &Authority<'_>) -> Result<Running> {
     let name = "kube-scheduler";

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::kubectl::Kubectl;
 use super::site::{Profile, Site};
 use super::{chain, control_plane, node};
-use crate::process::{Identity, poll, record_path};
+use crate::process::{Identity, record_path};
 
 /// The daemons of an API server without nodes, in the order in which they start.
 const CONTROL_PLANE: [&str; 4] = ["anvil", "etcd", "kube-apiserver", "kube-controller-manager"];
@@ -50,27 +49,6 @@ pub(crate) fn check(site: &Site) -> Result<()> {
         node::check_node(&kubectl)?;
     }
     Ok(())
-}
-
-/// Waits until the controllers work: they have given the first namespace its service account.
-pub(crate) fn wait_for_controllers(site: &Site) -> Result<()> {
-    let kubectl = Kubectl::of(site)?;
-    let mut last = None;
-    let arguments = ["get", "serviceaccount", "default", "--namespace", "default", "--request-timeout=3s"];
-    let seen = poll(Duration::from_secs(60), || match kubectl.run(&arguments) {
-        Ok(_) => Ok(Some(())),
-        Err(error) => {
-            last = Some(error);
-            Ok(None)
-        }
-    })?;
-    match (seen, last) {
-        (Some(()), _) | (None, None) => Ok(()),
-        (None, Some(error)) => {
-            let log = site.logs().join("kube-controller-manager.log");
-            bail!("the controllers do nothing ({}): {error:#}", log.display())
-        }
-    }
 }
 
 /// The records of all daemons that were ever started here, whatever their names.

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::process::output;
+use crate::process::{find_on_path, output};
 use crate::tools::Tool;
 
 /// References, by digest, of the images that the cluster itself runs.
@@ -105,7 +105,8 @@ fn copy_program(program: &Path, to: &Path) -> Result<()> {
 fn busybox(root: &Path) -> Result<()> {
     let directory = root.join("bin");
     fs::create_dir(&directory)?;
-    copy_program(&busybox_program()?, &directory.join("busybox"))?;
+    let program = find_on_path("busybox").context("busybox is not installed")?;
+    copy_program(&program, &directory.join("busybox"))?;
     for applet in output(Command::new(directory.join("busybox")).arg("--list"))?.lines() {
         if applet != "busybox" {
             symlink("busybox", directory.join(applet))?;
@@ -119,10 +120,4 @@ fn busybox(root: &Path) -> Result<()> {
     fs::write(root.join("etc/passwd"), users)?;
     fs::write(root.join("etc/group"), "root:x:0:\nnobody:x:65534:\n")?;
     Ok(())
-}
-
-fn busybox_program() -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").context("PATH is not set")?;
-    let found = std::env::split_paths(&path).map(|at| at.join("busybox")).find(|program| program.is_file());
-    found.context("busybox is not installed")
 }

@@ -95,12 +95,12 @@ fn start(site: &Site) -> Result<Option<Node>> {
         Profile::ControlPlane => None,
     };
     step("API server", || control_plane::wait_for_api_server(&kubectl, &mut server))?;
-    control_plane::start_controller_manager(site, &authority)?;
+    let mut controllers = control_plane::start_controller_manager(site, &authority)?;
     let described = match images {
         Some(images) => Some(start_node(site, &authority, &kubectl, &images)?),
         None => None,
     };
-    step("controllers", || health::wait_for_controllers(site))?;
+    step("controllers", || control_plane::wait_for_controllers(&kubectl, &mut controllers))?;
     step("chain", || chain::wait(site, &mut anvil))?;
     Ok(described)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use nix::unistd::Uid;
 
-use crate::process::{is_on_path, output};
+use crate::process::{find_on_path, is_on_path, output};
 use crate::step::long_step;
 
 /// A package and how to see that it is there.
@@ -17,6 +17,8 @@ struct Need {
 
 enum Sign {
     Program(&'static str),
+    /// A program that needs no library, so that it runs in an image by itself.
+    StaticProgram(&'static str),
     File(&'static str),
     PkgConfig(&'static str),
 }
@@ -36,7 +38,7 @@ const NODE: [Need; 9] = [
     Need { package: "ipset", seen_by: Sign::Program("ipset") },
     Need { package: "conntrack", seen_by: Sign::Program("conntrack") },
     Need { package: "kmod", seen_by: Sign::Program("modprobe") },
-    Need { package: "busybox-static", seen_by: Sign::Program("busybox") },
+    Need { package: "busybox-static", seen_by: Sign::StaticProgram("busybox") },
     Need { package: "containernetworking-plugins", seen_by: Sign::File("/usr/lib/cni/portmap") },
     Need { package: "util-linux", seen_by: Sign::Program("setsid") },
 ];
@@ -77,9 +79,11 @@ fn ensure<'a>(needs: impl Iterator<Item = &'a Need>) -> Result<()> {
 
 fn is_there(sign: &Sign) -> bool {
     match sign {
-        Sign::Program(name) => {
-            is_on_path(name) || ["/usr/sbin", "/sbin"].iter().any(|at| Path::new(at).join(name).is_file())
-        }
+        Sign::Program(name) => is_on_path(name),
+        Sign::StaticProgram(name) => find_on_path(name).is_some_and(|program| {
+            // ldd fails for a program without libraries.
+            Command::new("ldd").arg(program).output().is_ok_and(|answer| !answer.status.success())
+        }),
         Sign::File(path) => Path::new(path).is_file(),
         Sign::PkgConfig(name) => {
             Command::new("pkg-config").args(["--exists", name]).status().is_ok_and(|status| status.success())

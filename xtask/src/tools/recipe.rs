@@ -109,3 +109,21 @@ impl Recipe {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::repository;
+
+    #[test]
+    fn kubernetes_says_the_version_that_its_module_pins() {
+        let module = fs::read_to_string(repository().join("testbed/kubernetes/go.mod")).unwrap();
+        let pinned = module.lines().find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes ")).unwrap();
+        let (major, minor) = pinned.trim_start_matches('v').split_once('.').unwrap();
+        let minor = minor.split('.').next().unwrap();
+        let variable = |name: &str, value: &str| format!("-X k8s.io/component-base/version.{name}={value}");
+        let said = ["gitVersion", "gitMajor", "gitMinor"].into_iter().zip([pinned, major, minor]);
+        let said: Vec<String> = said.map(|(name, value)| variable(name, value)).collect();
+        assert_eq!(of(Tool::Kubernetes).ldflags, format!("-s -w {}", said.join(" ")));
+    }
+}
