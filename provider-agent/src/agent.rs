@@ -1,0 +1,61 @@
+//! The agent's core: `step` takes an event and says what to do about it. No IO, no clock, no randomness.
+//!
+//! ```text
+//!  chain logs, heads ─┐                                   ┌─▶ transactions (confirm, settle, claim, finalize, ...)
+//!  ComputeLeases ─────┼─▶ Event ─▶ step(&mut State) ─▶ Effect ─▶ ComputeLease and Secret writes
+//!  gateway requests ──┤                                   ├─▶ answers to gateway requests
+//!  ticks, outcomes ───┘                                   └─▶ metrics and logs
+//! ```
+//!
+//! Everything is level-triggered. Events only say what is known now; after each of them [`lease::converge`] compares what is with what should
+//! be and names the next action. A lost event costs time, never money: a periodic resync reads everything again. State that must survive is on
+//! chain, in the `ComputeLease` or derivable from both.
+
+mod effect;
+mod event;
+mod lease;
+mod object;
+mod orders;
+mod requests;
+mod state;
+mod statement;
+
+use market::Timestamp;
+
+pub use effect::{Answer, Effect, LeaseCall, Record, Refusal};
+pub use event::{
+    BidOutcome, CallOutcome, ChainNews, Event, Head, ManifestUpload, OpenedLease, ReplyId, SignedUpload,
+    WriteFailure,
+};
+pub use lease::LeaseRecord;
+pub use object::ManifestSecret;
+pub use state::{LeaseView, Rules, State};
+pub use statement::{NoProposal, Proposal};
+
+/// Folds `event` into `state` and returns what is to be done about it.
+pub fn step(state: &mut State, event: Event, now: Timestamp) -> Vec<Effect> {
+    match event {
+        Event::Chain(news) => state.chain_news(news, now),
+        Event::Head(head) => state.head_seen(head),
+        Event::CaughtUp => state.caught_up(now),
+        Event::OrderAssessed { order, facts, cluster } => state.order_assessed(order, &facts, &cluster, now),
+        Event::OrderUnassessable { order } => state.order_unassessable(order, now),
+        Event::OrderMissing { order } => state.order_missing(order, now),
+        Event::OrderUnfetched { order } => state.order_unfetched(order),
+        Event::BidFinished { lease, outcome } => state.bid_finished(lease, outcome, now),
+        Event::LeasesRead(leases) => state.leases_read(leases, now),
+        Event::Resync { opened, leases, compute_leases } => state.resync(opened, leases, compute_leases, now),
+        Event::ComputeLeaseObserved(object) => state.compute_lease_observed(object, now),
+        Event::ComputeLeaseDeleted { name } => state.compute_lease_deleted(&name, now),
+        Event::ManifestUploaded(upload) => state.manifest_uploaded(upload, now),
+        Event::StatementRequested { lease, reply } => state.statement_requested(lease, reply),
+        Event::StatementSigned(upload) => state.statement_signed(upload, now),
+        Event::WriteFinished { lease, outcome } => state.write_finished(lease, outcome, now),
+        Event::RequestDone { reply, answer } => vec![Effect::Answer { reply, answer }],
+        Event::CallFinished { call, leases, outcome } => state.call_finished(call, &leases, outcome, now),
+        Event::Tick => state.tick(now),
+    }
+}
+
+#[cfg(test)]
+mod tests;

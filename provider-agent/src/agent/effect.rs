@@ -1,0 +1,173 @@
+//! What the core can ask for. Closed; `effects` is the only module that carries them out.
+
+use crd::ComputeLease;
+use market::{Address, Bid, LeaseId, OrderHash, Signature64, Statement, Timestamp, Usage};
+
+use crate::agent::{ManifestSecret, Proposal, ReplyId};
+use crate::bidding::DeclineReason;
+
+/// Something to do. Whatever spends money or ends a workload reads the chain again first, inside the effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Ask the chain and the cluster what [`crate::bidding::decide`] needs.
+    AssessOrder {
+        order: OrderHash,
+        tenant: Address,
+    },
+    /// Find orders that leases name and that no log brought.
+    FetchOrders(Vec<OrderHash>),
+    /// Sign with the hot key and post on chain.
+    PostBid {
+        order: OrderHash,
+        lease: LeaseId,
+        bid: Box<Bid>,
+        order_posted_at: Timestamp,
+    },
+    /// Read leases from the chain.
+    ReadLeases(Vec<LeaseId>),
+    /// Read everything from the chain and the cluster.
+    Resync,
+    Confirm(Vec<LeaseId>),
+    /// Give an open lease back: full refund, no penalty.
+    Decline(Box<Bid>),
+    /// End a lease that its money does not cover.
+    Reclaim(Box<Bid>),
+    Settle(Vec<(Statement, Signature64)>),
+    Claim(Vec<(Box<Bid>, Usage)>),
+    Finalize(Vec<Bid>),
+    /// Server-side apply of the whole object.
+    ApplyComputeLease {
+        lease: LeaseId,
+        object: Box<ComputeLease>,
+    },
+    /// Write the Secret, then the object that names it, then answer.
+    StoreManifest {
+        lease: LeaseId,
+        secret: ManifestSecret,
+        object: Box<ComputeLease>,
+        reply: ReplyId,
+    },
+    /// Write the object with the newest statement, then answer.
+    StoreStatement {
+        lease: LeaseId,
+        object: Box<ComputeLease>,
+        reply: ReplyId,
+    },
+    /// Delete the object and its Secret.
+    DeleteComputeLease {
+        lease: LeaseId,
+        name: String,
+    },
+    Answer {
+        reply: ReplyId,
+        answer: Result<Answer, Refusal>,
+    },
+    /// Count and log.
+    Record(Record),
+}
+
+/// The transactions about leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LeaseCall {
+    Confirm,
+    Decline,
+    Reclaim,
+    Settle,
+    Claim,
+    Finalize,
+}
+
+/// What a waiting caller is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    ManifestStored,
+    Proposal(Proposal),
+    StatementStored,
+}
+
+/// Why a waiting caller is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not a lease of this provider.
+    UnknownLease,
+    /// The lease is over.
+    LeaseOver,
+    /// The order's log has not been seen (yet), so the manifest cannot be checked.
+    OrderUnknown,
+    ManifestHashMismatch,
+    /// What is wrong, by path.
+    ManifestInvalid(Vec<String>),
+    /// The manifest asks for more than was paid for.
+    ManifestExceedsBid,
+    /// Nothing is metered yet.
+    NoUsageYet,
+    /// Not a statement that was proposed; ask again.
+    StatementStale,
+    /// A newer statement is stored already.
+    StatementNotMonotone,
+    StatementForeignSigner,
+    /// The cluster did not take the write; try again.
+    NotStored,
+}
+
+/// Something worth counting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    OrderSeen {
+        order: OrderHash,
+    },
+    OrderDeclined {
+        order: OrderHash,
+        reasons: Vec<DeclineReason>,
+    },
+    LeaseDeclined {
+        lease: LeaseId,
+        reason: LeaseDecline,
+    },
+    /// A `ComputeLease` that names another chain or market; it is left alone.
+    ForeignComputeLease {
+        name: String,
+    },
+    /// A `ComputeLease` whose lease the chain does not know.
+    OrphanComputeLease {
+        name: String,
+    },
+    LeaseDisputed {
+        lease: LeaseId,
+    },
+}
+
+/// Why an open lease is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseDecline {
+    OrderUnknown,
+    /// The operator refuses the manifest for good.
+    Rejected,
+    /// The start window ends and the workloads are not ready.
+    NotReadyInTime,
+}
+
+impl LeaseCall {
+    /// The label in metrics, which is the contract's word.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Decline => "decline",
+            Self::Reclaim => "reclaim",
+            Self::Settle => "settle",
+            Self::Claim => "claim",
+            Self::Finalize => "finalize",
+        }
+    }
+}
+
+impl LeaseDecline {
+    /// The label in metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OrderUnknown => "order_unknown",
+            Self::Rejected => "rejected",
+            Self::NotReadyInTime => "not_ready_in_time",
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The example files are the documentation of the configuration, so they must load.
+
+use super::*;
+
+const MINIMAL: &str = include_str!("../../config-minimal.toml");
+const MAXIMAL: &str = include_str!("../../config-maximal.toml");
+
+fn failure(text: &str) -> String {
+    Config::parse(text).expect_err("the text must be refused").to_string()
+}
+
+#[test]
+fn the_minimal_example_takes_every_default() {
+    let config = Config::parse(MINIMAL).unwrap();
+    assert_eq!(config.terms, Terms::default());
+    assert_eq!(config.offer, Offer::default());
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.settlement, Settlement::default());
+    assert_eq!(config.kubernetes, Kubernetes::default());
+    assert_eq!(config.admin, Admin::default());
+    assert_eq!(config.chain.deployment_file, Some("/etc/leasehold/deployment.json".into()));
+}
+
+#[test]
+fn the_maximal_example_sets_every_key() {
+    let config = Config::parse(MAXIMAL).unwrap();
+    let document: toml::Table = MAXIMAL.parse().unwrap();
+    let keys = |section: &str| document[section].as_table().unwrap().len();
+    // The numbers of fields; a new field that the example lacks changes them.
+    assert_eq!(
+        ["chain", "provider", "gateway", "kubernetes", "admin", "pricing"].map(keys),
+        [6, 2, 7, 3, 1, 8]
+    );
+    assert_eq!(["terms", "offer", "limits", "settlement", "resync"].map(keys), [11, 3, 5, 3, 1]);
+    assert_eq!(config.chain.deployment.map(|deployment| deployment.token_decimals), Some(6));
+    assert_eq!(config.pricing.cpu_core_hour, Some(Decimal { mantissa: 1, scale: 2 }));
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_its_path() {
+    let text = MINIMAL.replace("[pricing]", "[pricing]\ncpu_core_our = \"1\"");
+    let message = failure(&text);
+    assert!(
+        message.starts_with("failed to parse the configuration at pricing.cpu_core_our: TOML parse error"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_price_that_is_a_float_is_refused_with_its_path() {
+    let text = MINIMAL.replace("cpu_core_hour = \"0.01\"", "cpu_core_hour = 0.01");
+    assert!(failure(&text).starts_with("failed to parse the configuration at pricing.cpu_core_hour: "));
+}
+
+#[test]
+fn contradictions_name_the_key_and_the_way_out() {
+    let cases = [
+        (
+            MINIMAL.replace("deployment_file", "# deployment_file"),
+            "chain: give exactly one of deployment_file and deployment",
+        ),
+        (
+            MINIMAL.replace("https://", "http://"),
+            "gateway.public_url: must be https://HOST or https://HOST:PORT",
+        ),
+        (
+            MINIMAL.replace("cpu_core_hour", "lease_hour"),
+            "pricing: cpu_core_hour and memory_gib_hour are required",
+        ),
+        (
+            MINIMAL.replace("[gateway]", "[gateway]\ncertificate_file = \"/tls.crt\""),
+            "gateway: give both certificate_file and key_file, or neither",
+        ),
+        (
+            format!("{MINIMAL}\n[terms]\nstart_window = \"60s\"\ndecline_margin = \"60s\"\n"),
+            "terms.decline_margin: must be shorter than terms.start_window",
+        ),
+        (format!("{MINIMAL}\n[offer]\ntiers = []\n"), "offer.tiers: offer at least one tier"),
+    ];
+    for (text, reason) in cases {
+        assert_eq!(failure(&text), format!("the configuration contradicts itself at {reason}"));
+    }
+}

@@ -1,0 +1,132 @@
+//! Carries effects out. The only module that sends transactions, writes to the cluster, or waits for either.
+//!
+//! Each effect runs as a task of its own and ends by delivering events; the core's loop never waits for one. Before anything that spends money
+//! or ends a workload the chain is read again: the core's view may be seconds old.
+
+mod bids;
+mod calls;
+mod objects;
+mod reads;
+
+use std::sync::Arc;
+
+use chain::{ChainClient, HotKey, TxSender};
+use tokio_util::task::TaskTracker;
+
+use crate::agent::{Effect, Event, Record};
+use crate::cluster::ClusterCache;
+use crate::inbox::AgentHandle;
+use crate::metrics::Metrics;
+
+/// What effects work with.
+#[derive(Clone)]
+pub struct Effects {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+}
+
+/// The tools.
+pub struct Shared {
+    pub chain: ChainClient,
+    pub sender: TxSender,
+    pub key: HotKey,
+    pub provider: market::Address,
+    pub kubernetes: kube::Client,
+    pub namespace: String,
+    pub cache: ClusterCache,
+    pub agent: AgentHandle,
+    pub metrics: Metrics,
+}
+
+impl Effects {
+    /// Effects with these tools.
+    pub fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared), tasks: TaskTracker::new() }
+    }
+
+    /// Starts an effect. Answers are the loop's own part, because it holds the callers.
+    pub fn start(&self, effect: Effect) {
+        match effect {
+            Effect::Record(record) => self.shared.record(&record),
+            effect => {
+                let shared = Arc::clone(&self.shared);
+                self.tasks.spawn(async move { shared.carry_out(effect).await });
+            }
+        }
+    }
+
+    /// Waits until everything that was started has ended.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Shared {
+    async fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::AssessOrder { order, tenant } => self.assess_order(order, tenant).await,
+            Effect::FetchOrders(orders) => self.fetch_orders(orders).await,
+            Effect::PostBid { order, lease, bid, order_posted_at } => {
+                self.post_bid(order, lease, *bid, order_posted_at).await;
+            }
+            Effect::ReadLeases(ids) => self.read_leases(&ids).await,
+            Effect::Resync => self.resync().await,
+            Effect::Confirm(ids) => self.confirm(ids).await,
+            Effect::Decline(bid) => self.decline(*bid).await,
+            Effect::Reclaim(bid) => self.reclaim(*bid).await,
+            Effect::Settle(statements) => self.settle(statements).await,
+            Effect::Claim(claims) => self.claim(claims).await,
+            Effect::Finalize(bids) => self.finalize(bids).await,
+            Effect::ApplyComputeLease { lease, object } => self.apply_compute_lease(lease, &object).await,
+            Effect::StoreManifest { lease, secret, object, reply } => {
+                self.store_manifest(lease, &secret, &object, reply).await;
+            }
+            Effect::StoreStatement { lease, object, reply } => {
+                self.store_statement(lease, &object, reply).await;
+            }
+            Effect::DeleteComputeLease { lease, name } => self.delete_compute_lease(lease, &name).await,
+            Effect::Record(record) => self.record(&record),
+            // Handled by the loop, which holds the callers.
+            Effect::Answer { .. } => {}
+        }
+    }
+
+    /// Delivers what was learnt. The core is only gone when the process ends, and then nobody wants to know.
+    async fn deliver(&self, event: Event) {
+        if self.agent.deliver(event).await.is_err() {
+            tracing::debug!("an event was not delivered: the agent is shutting down");
+        }
+    }
+
+    fn record(&self, record: &Record) {
+        let metrics = &self.metrics;
+        match record {
+            Record::OrderSeen { order } => {
+                metrics.orders_seen.inc();
+                tracing::info!(%order, "order seen");
+            }
+            Record::OrderDeclined { order, reasons } => {
+                for reason in reasons {
+                    metrics.declines.with_label_values(&[reason.label()]).inc();
+                }
+                tracing::info!(%order, ?reasons, "order declined");
+            }
+            Record::LeaseDeclined { lease, reason } => {
+                metrics.lease_declines.with_label_values(&[reason.label()]).inc();
+                tracing::warn!(%lease, ?reason, "giving an open lease back");
+            }
+            Record::ForeignComputeLease { name } => {
+                metrics.foreign_objects.inc();
+                tracing::debug!(name, "left a ComputeLease of another chain, market or provider alone");
+            }
+            Record::OrphanComputeLease { name } => {
+                tracing::warn!(name, "found a ComputeLease without a lease of ours");
+            }
+            Record::LeaseDisputed { lease } => {
+                metrics.disputes.inc();
+                tracing::warn!(%lease, "the tenant disputes the claim of a lease; keep its evidence");
+            }
+        }
+    }
+}

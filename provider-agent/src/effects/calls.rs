@@ -1,0 +1,186 @@
+//! Transactions about leases. Each reads the leases again first and drops what the chain no longer asks for.
+
+use chain::calls::Call;
+use chain::convert::ConvertError;
+use chain::rpc::At;
+use chain::{ClientError, Outcome};
+use market::{
+    Bid, Lease, LeaseId, LeaseState, Signature64, Statement, Timestamp, Usage, check_statement, funded_until,
+};
+
+use super::Shared;
+use crate::agent::{CallOutcome, Event, LeaseCall};
+
+impl Shared {
+    pub(super) async fn confirm(&self, ids: Vec<LeaseId>) {
+        let items = ids.into_iter().map(|id| (id, id)).collect();
+        self.call(
+            LeaseCall::Confirm,
+            items,
+            |_, lease, now| lease.state == LeaseState::Open && now <= lease.end_at,
+            |ids| Ok(self.chain.calls().confirm(&ids)),
+        )
+        .await;
+    }
+
+    pub(super) async fn decline(&self, bid: Bid) {
+        self.call(
+            LeaseCall::Decline,
+            self.with_ids(vec![bid]),
+            |_, lease, _| lease.state == LeaseState::Open,
+            |_| self.chain.calls().decline(&bid),
+        )
+        .await;
+    }
+
+    pub(super) async fn reclaim(&self, bid: Bid) {
+        self.call(
+            LeaseCall::Reclaim,
+            self.with_ids(vec![bid]),
+            |_, lease, now| {
+                // Only what is unfunded by the chain's own rule: nothing else ends a tenant's workload from our side.
+                lease.is_running(now) && funded_until(lease).is_some_and(|until| until <= now)
+            },
+            |_| self.chain.calls().reclaim(&bid),
+        )
+        .await;
+    }
+
+    pub(super) async fn settle(&self, statements: Vec<(Statement, Signature64)>) {
+        let items = statements.into_iter().map(|item| (item.0.lease_id, item)).collect();
+        self.call(
+            LeaseCall::Settle,
+            items,
+            |(statement, _), lease, now| check_statement(lease, statement, now).is_ok(),
+            |statements| self.chain.calls().settle(&statements),
+        )
+        .await;
+    }
+
+    pub(super) async fn claim(&self, claims: Vec<(Box<Bid>, Usage)>) {
+        let eip712 = self.chain.eip712();
+        let items = claims
+            .into_iter()
+            .filter_map(|(bid, usage)| Some((eip712.bid_digest(&bid).ok()?, (*bid, usage))))
+            .collect();
+        self.call(
+            LeaseCall::Claim,
+            items,
+            |_, lease, now| lease.state == LeaseState::Active && now >= lease.end_at,
+            |claims| self.chain.calls().claim(&claims),
+        )
+        .await;
+    }
+
+    pub(super) async fn finalize(&self, bids: Vec<Bid>) {
+        self.call(
+            LeaseCall::Finalize,
+            self.with_ids(bids),
+            |_, lease, now| lease.state == LeaseState::Active && now >= lease.end_at,
+            |bids| self.chain.calls().finalize(&bids),
+        )
+        .await;
+    }
+
+    /// A bid has an id, or it could not have become a lease.
+    fn with_ids(&self, bids: Vec<Bid>) -> Vec<(LeaseId, Bid)> {
+        let eip712 = self.chain.eip712();
+        bids.into_iter().filter_map(|bid| Some((eip712.bid_digest(&bid).ok()?, bid))).collect()
+    }
+
+    async fn call<T>(
+        &self,
+        call: LeaseCall,
+        items: Vec<(LeaseId, T)>,
+        still_wanted: impl Fn(&T, &Lease, Timestamp) -> bool,
+        encode: impl FnOnce(Vec<T>) -> Result<Call, ConvertError>,
+    ) {
+        let ids: Vec<_> = items.iter().map(|(id, _)| *id).collect();
+        let (leases, now) = match self.leases_now(&ids).await {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(
+                    call = call.label(),
+                    error = &error as &dyn std::error::Error,
+                    "failed to read leases"
+                );
+                return self
+                    .deliver(Event::CallFinished { call, leases: ids, outcome: CallOutcome::Failed })
+                    .await;
+            }
+        };
+        let (mut wanted_ids, mut wanted, mut unneeded) = (vec![], vec![], vec![]);
+        for ((id, item), lease) in items.into_iter().zip(&leases) {
+            if still_wanted(&item, lease, now) {
+                wanted_ids.push(id);
+                wanted.push(item);
+            } else {
+                unneeded.push(id);
+            }
+        }
+        if !unneeded.is_empty() {
+            let read = ids.iter().copied().zip(leases).collect();
+            self.deliver(Event::LeasesRead(read)).await;
+            let outcome = CallOutcome::Unneeded;
+            self.deliver(Event::CallFinished { call, leases: unneeded, outcome }).await;
+        }
+        if !wanted.is_empty() {
+            let outcome = self.send_call(call, encode(wanted)).await;
+            self.read_leases(&wanted_ids).await;
+            self.deliver(Event::CallFinished { call, leases: wanted_ids, outcome }).await;
+        }
+    }
+
+    async fn send_call(&self, call: LeaseCall, encoded: Result<Call, ConvertError>) -> CallOutcome {
+        let name = call.label();
+        match encoded {
+            Ok(encoded) => match self.send(encoded).await {
+                Outcome::Mined(mined) if mined.success => {
+                    tracing::info!(call = name, transaction = %mined.tx_hash, gas = mined.gas_used, "mined");
+                    CallOutcome::Mined
+                }
+                Outcome::Mined(mined) => {
+                    tracing::warn!(call = name, transaction = %mined.tx_hash, "failed on chain");
+                    CallOutcome::Failed
+                }
+                Outcome::Reverted(reason) => {
+                    tracing::warn!(call = name, %reason, "refused by the contract");
+                    CallOutcome::Failed
+                }
+                Outcome::Rejected(error) => {
+                    tracing::warn!(call = name, error = &error as &dyn std::error::Error, "not sent");
+                    CallOutcome::Failed
+                }
+            },
+            Err(error) => {
+                tracing::error!(
+                    call = name,
+                    error = &error as &dyn std::error::Error,
+                    "failed to encode a call"
+                );
+                CallOutcome::Failed
+            }
+        }
+    }
+
+    /// Sends and counts.
+    pub(super) async fn send(&self, call: Call) -> Outcome {
+        let name = call.name;
+        let outcome = self.sender.send(call).await;
+        let label = match &outcome {
+            Outcome::Mined(mined) if mined.success => "mined",
+            Outcome::Mined(_) => "failed",
+            Outcome::Reverted(_) => "reverted",
+            Outcome::Rejected(_) => "rejected",
+        };
+        self.metrics.transactions.with_label_values(&[name, label]).inc();
+        outcome
+    }
+
+    /// The leases and the chain's time, from one block.
+    pub(super) async fn leases_now(&self, ids: &[LeaseId]) -> Result<(Vec<Lease>, Timestamp), ClientError> {
+        let block = self.chain.block(At::Latest).await?;
+        let leases = self.chain.get_leases(ids, At::Block(block.hash)).await?;
+        Ok((leases, block.timestamp))
+    }
+}

@@ -1,0 +1,176 @@
+//! From the chain's logs to the core's events.
+//!
+//! The follower starts at the deployment's block in every process: what it replays rebuilds the book of orders and our own bids, and the core acts
+//! on none of it before everything was seen once.
+
+use std::time::Duration;
+
+use chain::convert::decode_requirements;
+use chain::{
+    ChainEvent, Cursor, Deployment, Eip712, FollowError, Followed, FollowerConfig, LogFollower, LoggedEvent,
+    Rpc,
+};
+use market::{Address, Timestamp};
+use telemetry::{CancellationToken, Check};
+
+use crate::agent::{ChainNews, Event, Head, OpenedLease};
+use crate::clock;
+use crate::inbox::{AgentHandle, Stopped};
+use crate::metrics::Metrics;
+
+/// What the follower needs.
+pub struct Follow {
+    pub rpc: Rpc,
+    pub deployment: Deployment,
+    pub provider: Address,
+    pub operator: Address,
+    pub poll_interval: Duration,
+    pub confirmations: u64,
+    pub max_head_age: u64,
+    pub agent: AgentHandle,
+    pub metrics: Metrics,
+    pub check: Check,
+}
+
+impl Follow {
+    /// Follows until shutdown.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let config = FollowerConfig {
+            poll_interval: self.poll_interval,
+            // Stalls are judged by the age of the head, which also catches a node that is far behind.
+            stall_after: None,
+            ..FollowerConfig::default()
+        };
+        let cursor = Cursor::start(self.deployment.deployed_block);
+        let mut follower = LogFollower::new(self.rpc.clone(), self.deployment, config, cursor);
+        let mut held = Held::default();
+        let mut caught_up = false;
+        loop {
+            let found = tokio::select! {
+                () = shutdown.cancelled() => return,
+                found = follower.next() => found,
+            };
+            let delivered = match found {
+                Ok(Followed::Progress { events, upto, head }) => {
+                    held.push(upto.number, upto.timestamp, events);
+                    let is_complete = upto.number >= head.number;
+                    self.progress(&mut held, head, is_complete, &mut caught_up).await
+                }
+                Ok(Followed::Reorged { to }) => {
+                    held.forget_above(to);
+                    self.agent.deliver(Event::Chain(ChainNews::Reorganised)).await
+                }
+                Err(error) => {
+                    self.complain(&error);
+                    Ok(())
+                }
+            };
+            if delivered == Err(Stopped) {
+                return;
+            }
+        }
+    }
+
+    async fn progress(
+        &self,
+        held: &mut Held,
+        head: chain::Block,
+        is_complete: bool,
+        caught_up: &mut bool,
+    ) -> Result<(), Stopped> {
+        self.agent.deliver(Event::Head(Head { number: head.number, timestamp: head.timestamp })).await?;
+        for (timestamp, events) in held.take_up_to(head.number.saturating_sub(self.confirmations)) {
+            for event in events {
+                if let Some(news) = self.news(event, timestamp) {
+                    self.agent.deliver(Event::Chain(news)).await?;
+                }
+            }
+        }
+        if is_complete && !*caught_up {
+            *caught_up = true;
+            self.agent.deliver(Event::CaughtUp).await?;
+        }
+        let age = clock::now().seconds_since(head.timestamp);
+        self.metrics.head_number.set(i64::try_from(head.number).unwrap_or(i64::MAX));
+        self.metrics.head_lag.set(i64::try_from(age).unwrap_or(i64::MAX));
+        if !is_complete {
+            self.check.fail("reading the logs since the deployment");
+        } else if age > self.max_head_age {
+            self.check.fail(&format!(
+                "the newest block is {age} s old: the node is behind or the chain has stopped"
+            ));
+        } else {
+            self.check.pass();
+        }
+        Ok(())
+    }
+
+    fn complain(&self, error: &FollowError) {
+        tracing::warn!(error = error as &dyn std::error::Error, "failed to follow the chain");
+        let mut complaint = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            complaint = format!("{complaint}: {cause}");
+            source = cause.source();
+        }
+        self.check.fail(&complaint);
+    }
+
+    /// The news in an event, if it concerns us.
+    fn news(&self, logged: LoggedEvent, posted_at: Timestamp) -> Option<ChainNews> {
+        let eip712 = Eip712::new(self.deployment.chain_id, self.deployment.market);
+        match logged.event {
+            ChainEvent::OrderPosted(posted) => Some(ChainNews::OrderPosted {
+                hash: posted.order_hash,
+                requirements: decode_requirements(posted.order.requirements_hash, &posted.requirements).ok(),
+                order: posted.order,
+                posted_at,
+            }),
+            ChainEvent::OrderCancelled { tenant, nonce } => Some(ChainNews::OrderCancelled { tenant, nonce }),
+            // Anybody may post a bid in our name; only our signature makes it ours.
+            ChainEvent::BidPosted { lease_id, bid }
+                if bid.bid.provider == self.provider
+                    && eip712.bid_digest(&bid.bid) == Ok(lease_id)
+                    && eip712.bid_signer(&bid) == Some(self.operator) =>
+            {
+                Some(ChainNews::BidPosted { lease: lease_id, bid: Box::new(bid.bid) })
+            }
+            ChainEvent::LeaseOpened(opened) if opened.provider == self.provider => {
+                Some(ChainNews::LeaseOpened(OpenedLease { id: opened.lease_id, bid: Box::new(opened.bid) }))
+            }
+            ChainEvent::LeaseConfirmed { lease_id, .. }
+            | ChainEvent::LeaseToppedUp { lease_id, .. }
+            | ChainEvent::LeaseSettled { lease_id, .. }
+            | ChainEvent::ClaimFiled { lease_id, .. }
+            | ChainEvent::CloseRequested { lease_id, .. }
+            | ChainEvent::LeaseDisputed { lease_id, .. }
+            | ChainEvent::DisputeResolved { lease_id, .. }
+            | ChainEvent::LeaseClosed { lease_id, .. } => Some(ChainNews::LeaseTouched(lease_id)),
+            // Everything else is about others, or about accounts, which are read when they matter.
+            _ => None,
+        }
+    }
+}
+
+/// Events that wait for blocks on top of theirs.
+#[derive(Debug, Default)]
+struct Held {
+    stretches: std::collections::VecDeque<(u64, Timestamp, Vec<LoggedEvent>)>,
+}
+
+impl Held {
+    fn push(&mut self, number: u64, timestamp: Timestamp, events: Vec<LoggedEvent>) {
+        if !events.is_empty() {
+            self.stretches.push_back((number, timestamp, events));
+        }
+    }
+
+    fn forget_above(&mut self, number: u64) {
+        self.stretches.retain(|(last, _, _)| *last <= number);
+    }
+
+    fn take_up_to(&mut self, number: u64) -> Vec<(Timestamp, Vec<LoggedEvent>)> {
+        let ready = self.stretches.iter().take_while(|(last, _, _)| *last <= number).count();
+        self.stretches.drain(..ready).map(|(_, timestamp, events)| (timestamp, events)).collect()
+    }
+}

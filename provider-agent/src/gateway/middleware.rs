@@ -1,0 +1,51 @@
+//! The checks in front of every signed route, in their order, one file each.
+//!
+//! [`header`] the signature header is there and well formed · [`body`] the body fits · [`signature`] time and signature hold · [`lease`] the path
+//! names a lease of ours and the signer may act for it · [`nonce`] the request is new · [`rate`] the signer is not too eager.
+
+mod body;
+mod header;
+mod lease;
+mod nonce;
+pub(super) mod rate;
+mod signature;
+
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::Gateway;
+use super::error::Result;
+use crate::agent::LeaseView;
+
+/// The most bytes that a route reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BodyLimit(pub(super) usize);
+
+/// What the handlers learn: an admitted request.
+#[derive(Clone, Debug)]
+pub(super) struct Admitted {
+    pub(super) view: LeaseView,
+    pub(super) body: Bytes,
+}
+
+/// Runs the checks and hands the request on, with what they found as extensions.
+pub(super) async fn admit(
+    State((gateway, limit)): State<(Gateway, BodyLimit)>,
+    request: Request,
+    next: Next,
+) -> Result<Response> {
+    let now = gateway.shared().settings.now();
+    let (mut parts, body) = request.into_parts();
+    let header = header::check(&parts.headers)?;
+    // Held until the answer's head is ready, so that the bodies in memory are bounded.
+    let _permit = body::permit(&gateway, &body)?;
+    let body = body::read(body, limit, gateway.shared().settings.request_timeout).await?;
+    let signed = signature::check(&header, &parts, &body, &gateway.shared().settings, now)?;
+    let view = lease::check(&gateway, parts.uri.path(), signed.signer).await?;
+    nonce::check(&gateway, &signed, now)?;
+    rate::check(&gateway, signed.signer, now)?;
+    parts.extensions.insert(Admitted { view, body });
+    Ok(next.run(Request::from_parts(parts, axum::body::Body::empty())).await)
+}

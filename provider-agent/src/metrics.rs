@@ -1,0 +1,79 @@
+//! The agent's metrics. Labels are closed enums; no ids, no names, no error texts.
+
+use prometheus::core::Collector;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+/// The handles.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub orders_seen: IntCounter,
+    pub bids_placed: IntCounter,
+    pub declines: IntCounterVec,
+    pub lease_declines: IntCounterVec,
+    pub order_to_bid: Histogram,
+    pub transactions: IntCounterVec,
+    pub head_lag: IntGauge,
+    pub head_number: IntGauge,
+    pub leases: IntGauge,
+    pub gas_balance_low: IntGauge,
+    pub cluster_writes: IntCounterVec,
+    pub foreign_objects: IntCounter,
+    pub disputes: IntCounter,
+}
+
+impl Metrics {
+    /// Makes and registers all of them.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counter = |name, help| register(registry, IntCounter::new(name, help)?);
+        let gauge = |name, help| register(registry, IntGauge::new(name, help)?);
+        let counters = |name, help, labels: &[&str]| {
+            register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let order_to_bid = HistogramOpts::new(
+            "agent_order_to_bid_seconds",
+            "Seconds from the block of an order to the block of its bid.",
+        )
+        .buckets(vec![1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 60.0, 120.0, 300.0]);
+        Ok(Self {
+            orders_seen: counter("agent_orders_seen_total", "Orders that were open when they were seen.")?,
+            bids_placed: counter("agent_bids_placed_total", "Bids that are on chain.")?,
+            declines: counters("agent_declines_total", "Reasons against bids.", &["reason"])?,
+            lease_declines: counters(
+                "agent_lease_declines_total",
+                "Open leases that were given back, by reason.",
+                &["reason"],
+            )?,
+            order_to_bid: register(registry, Histogram::with_opts(order_to_bid)?)?,
+            transactions: counters(
+                "agent_tx_total",
+                "Transactions by call and outcome.",
+                &["call", "outcome"],
+            )?,
+            head_lag: gauge("agent_chain_head_lag_seconds", "Age of the newest block.")?,
+            head_number: gauge("agent_chain_head_number", "Height of the newest block.")?,
+            leases: gauge("agent_leases", "Leases that are not over.")?,
+            gas_balance_low: gauge(
+                "agent_gas_balance_low",
+                "1 when the operator key is short of gas money.",
+            )?,
+            cluster_writes: counters(
+                "agent_cluster_writes_total",
+                "Writes to the Kubernetes API by kind and outcome.",
+                &["kind", "outcome"],
+            )?,
+            foreign_objects: counter(
+                "agent_foreign_compute_leases_total",
+                "Observations of ComputeLeases of another chain, market or provider.",
+            )?,
+            disputes: counter("agent_leases_disputed_total", "Leases whose claim was disputed.")?,
+        })
+    }
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}

@@ -1,0 +1,165 @@
+//! Prices per human unit to prices per unit of the chain, once, exactly, at start.
+//!
+//! `price = tokens × 10^decimals × 10^18 / (units of the chain in one human unit)`, rounded **down**, in the tenant's favour. A price that is not
+//! zero in the file but would round to zero is an error, because it would give the resource away.
+
+use market::{Amount, Dimension, Price, Prices, U256};
+
+use crate::config::{Decimal, Pricing};
+
+const SECONDS_PER_HOUR: u64 = 3600;
+const SECONDS_PER_MONTH: u64 = 30 * 24 * SECONDS_PER_HOUR;
+const MILLI: u64 = 1000;
+const GIB: u64 = 1 << 30;
+
+/// Why a price or an amount cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Rounds to nothing.
+    #[error("the price of {0} is too small: it rounds to zero, and \"0\" says so plainly")]
+    RoundsToZero(Dimension),
+    /// Beyond 128 bits.
+    #[error("the price of {0} is too large")]
+    PriceTooLarge(Dimension),
+    /// An amount that the token cannot express.
+    #[error("{0} has more decimals than the token or is too large")]
+    Amount(&'static str),
+}
+
+/// What is sold, and for how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceList {
+    prices: [Option<Price>; 8],
+}
+
+impl PriceList {
+    /// Reads the configuration's prices for a token with `decimals`.
+    pub fn new(pricing: &Pricing, decimals: u8) -> Result<Self, Error> {
+        // No `..`: a price that is configured but not sold would be a surprise.
+        let Pricing {
+            lease_hour,
+            cpu_core_hour,
+            memory_gib_hour,
+            storage_gib_month,
+            gpu_hour,
+            egress_gib,
+            leased_ip_hour,
+            device_hour,
+        } = pricing;
+        let price = |dimension, tokens: &Option<Decimal>, units: u64| {
+            tokens.map(|tokens| parse_price(dimension, tokens, decimals, units)).transpose()
+        };
+        Ok(Self {
+            prices: [
+                price(Dimension::Uptime, lease_hour, SECONDS_PER_HOUR)?,
+                price(Dimension::Cpu, cpu_core_hour, MILLI * SECONDS_PER_HOUR)?,
+                price(Dimension::Memory, memory_gib_hour, GIB * SECONDS_PER_HOUR)?,
+                price(Dimension::Storage, storage_gib_month, GIB * SECONDS_PER_MONTH)?,
+                price(Dimension::Gpu, gpu_hour, MILLI * SECONDS_PER_HOUR)?,
+                price(Dimension::Egress, egress_gib, GIB)?,
+                price(Dimension::LeasedIps, leased_ip_hour, SECONDS_PER_HOUR)?,
+                price(Dimension::Devices, device_hour, MILLI * SECONDS_PER_HOUR)?,
+            ],
+        })
+    }
+
+    /// Whether the resource may be ordered at all. The flat price may be absent: leases are sold without it.
+    pub fn sells(&self, dimension: Dimension) -> bool {
+        dimension == Dimension::Uptime || self.prices[dimension.index()].is_some()
+    }
+
+    /// The prices of a bid; what is not sold costs nothing, because its limit is zero.
+    pub fn prices(&self) -> Prices {
+        Prices(self.prices.map(Option::unwrap_or_default))
+    }
+}
+
+/// `tokens` in base units; only exact conversions.
+pub fn parse_amount(key: &'static str, tokens: Decimal, decimals: u8) -> Result<Amount, Error> {
+    let scaled = U256::from(tokens.mantissa) * power_of_ten(u32::from(decimals));
+    let (quotient, remainder) = scaled.div_rem(power_of_ten(tokens.scale));
+    if !remainder.is_zero() {
+        return Err(Error::Amount(key));
+    }
+    u128::try_from(quotient).map(Amount).map_err(|_| Error::Amount(key))
+}
+
+fn parse_price(dimension: Dimension, tokens: Decimal, decimals: u8, units: u64) -> Result<Price, Error> {
+    // The mantissa has at most 100 bits and the power at most 10^(18 + 18) in practice; saturation would be caught as too large.
+    let scaled = U256::from(tokens.mantissa).saturating_mul(power_of_ten(u32::from(decimals) + 18));
+    let divisor = power_of_ten(tokens.scale) * U256::from(units);
+    let price = u128::try_from(scaled / divisor).map_err(|_| Error::PriceTooLarge(dimension))?;
+    if price == 0 && tokens.mantissa != 0 {
+        return Err(Error::RoundsToZero(dimension));
+    }
+    Ok(Price(price))
+}
+
+/// Saturates where a token would have absurd decimals, which [`Error::PriceTooLarge`] then reports.
+fn power_of_ten(exponent: u32) -> U256 {
+    U256::from(10).saturating_pow(U256::from(exponent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn pricing() -> Pricing {
+        Pricing {
+            lease_hour: Some(decimal("0.002")),
+            cpu_core_hour: Some(decimal("0.01")),
+            memory_gib_hour: Some(decimal("0.005")),
+            storage_gib_month: None,
+            gpu_hour: Some(decimal("0")),
+            egress_gib: Some(decimal("0.01")),
+            leased_ip_hour: None,
+            device_hour: None,
+        }
+    }
+
+    #[test]
+    fn prices_equal_the_worked_figures_of_the_protocol() {
+        let list = PriceList::new(&pricing(), 6).unwrap();
+        let expected = [
+            2000 * 10_u128.pow(18) / 3600,
+            10_u128.pow(4) * 10_u128.pow(18) / 3_600_000,
+            5000 * 10_u128.pow(18) / (3600 * (1 << 30)),
+            0,
+            0,
+            10_u128.pow(22) / (1 << 30),
+            0,
+            0,
+        ];
+        assert_eq!(list.prices(), Prices(expected.map(Price)));
+    }
+
+    #[test]
+    fn only_priced_resources_are_sold_and_zero_is_a_price() {
+        let list = PriceList::new(&pricing(), 6).unwrap();
+        let sold: Vec<_> = Dimension::ALL.into_iter().filter(|dimension| list.sells(*dimension)).collect();
+        assert_eq!(
+            sold,
+            vec![Dimension::Uptime, Dimension::Cpu, Dimension::Memory, Dimension::Gpu, Dimension::Egress]
+        );
+    }
+
+    #[test]
+    fn a_price_that_would_vanish_or_overflow_is_refused() {
+        let tiny = Pricing { memory_gib_hour: Some(decimal("0.000000000000000001")), ..pricing() };
+        assert_eq!(PriceList::new(&tiny, 0), Err(Error::RoundsToZero(Dimension::Memory)));
+        let huge = Pricing { lease_hour: Some(decimal("999999999999999999999999999999")), ..pricing() };
+        assert_eq!(PriceList::new(&huge, 18), Err(Error::PriceTooLarge(Dimension::Uptime)));
+        assert_eq!(PriceList::new(&huge, 255), Err(Error::PriceTooLarge(Dimension::Uptime)));
+    }
+
+    #[test]
+    fn amounts_convert_exactly_or_not_at_all() {
+        assert_eq!(parse_amount("x", decimal("1.25"), 6), Ok(Amount(1_250_000)));
+        assert_eq!(parse_amount("x", decimal("0.10"), 1), Ok(Amount(1)));
+        assert_eq!(parse_amount("x", decimal("0.01"), 1), Err(Error::Amount("x")));
+    }
+}

@@ -1,0 +1,302 @@
+//! Wires the parts together and runs the core's loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum_server::tls_rustls::RustlsConfig;
+use chain::rpc::At;
+use chain::{ChainClient, Deployment, HotKey, Rpc, SenderConfig, TxSender};
+use market::{U256, Windows};
+use telemetry::{AdminServer, CancellationToken, Checks, Registry};
+use tokio::sync::mpsc;
+
+use crate::agent::{Effect, Event, Rules, State, step};
+use crate::bidding::Policy;
+use crate::cluster::{ClusterCache, follow_compute_leases};
+use crate::config::{Config, Seconds};
+use crate::effects::{Effects, Shared};
+use crate::follow::Follow;
+use crate::gateway::{self, Gateway, tls};
+use crate::inbox::{AgentHandle, Callers, Message, QUEUE};
+use crate::metrics::Metrics;
+use crate::standing::StandingWatch;
+use crate::{clock, key, pricing};
+
+/// Time for requests and transactions on their way when the process ends.
+const GRACE: Duration = Duration::from_secs(10);
+const CHAIN_RETRY: Duration = Duration::from_secs(3);
+
+/// Runs the agent until `shutdown`.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let operator_key = key::load(&config.provider.operator_key_file)?;
+    let deployment = deployment(&config)?;
+    let policy = Policy::new(&config, operator_key.address(), deployment.token, deployment.token_decimals)?;
+    tracing::info!(operator = %operator_key.address(), provider = %policy.provider, "starting");
+
+    let registry = Registry::new();
+    let metrics = Metrics::new(&registry)?;
+    let ready = Checks::new();
+    let chain_check = ready.add("chain", "not connected yet");
+    let standing_check = ready.add("provider", "not looked up yet");
+    let cluster_check = ready.add("cluster", "nodes, pods and storage classes are not listed yet");
+    let admin = AdminServer::bind(config.admin.listen).await?;
+    let admin = tokio::spawn(admin.serve(registry, Checks::new(), ready, shutdown.clone()));
+
+    let rpc = Rpc::dial(config.chain.rpc_url.clone()).context("failed to prepare the chain connection")?;
+    let chain = ChainClient::unchecked(rpc.clone(), deployment);
+    let Some(windows) = connect(&chain, &chain_check, &shutdown).await else { return Ok(()) };
+
+    let kubernetes =
+        kube::Client::try_default().await.context("failed to configure the Kubernetes client")?;
+    let cache = ClusterCache::start(&kubernetes, &shutdown);
+    let (messages, inbox) = mpsc::channel(QUEUE);
+    let agent = AgentHandle::new(messages);
+
+    let sender_config =
+        SenderConfig { poll_interval: duration(config.chain.poll_interval), ..SenderConfig::default() };
+    let effects = Effects::new(Shared {
+        sender: TxSender::spawn(rpc.clone(), deployment, operator_key.clone(), sender_config),
+        chain: chain.clone(),
+        key: operator_key.clone(),
+        provider: policy.provider,
+        kubernetes: kubernetes.clone(),
+        namespace: config.kubernetes.namespace.clone(),
+        cache: cache.clone(),
+        agent: agent.clone(),
+        metrics: metrics.clone(),
+    });
+
+    let follow = Follow {
+        rpc,
+        deployment,
+        provider: policy.provider,
+        operator: operator_key.address(),
+        poll_interval: duration(config.chain.poll_interval),
+        confirmations: config.chain.confirmations,
+        max_head_age: config.chain.max_head_age.0,
+        agent: agent.clone(),
+        metrics: metrics.clone(),
+        check: chain_check,
+    };
+    tokio::spawn(follow.run(shutdown.clone()));
+    let standing = StandingWatch {
+        chain: chain.clone(),
+        provider: policy.provider,
+        operator: operator_key.address(),
+        low_gas_balance: U256::from(config.chain.low_gas_balance_wei),
+        metrics: metrics.clone(),
+        check: standing_check,
+    };
+    tokio::spawn(standing.run(shutdown.clone()));
+    let namespace = config.kubernetes.namespace.clone();
+    tokio::spawn(follow_compute_leases(kubernetes.clone(), namespace, agent.clone(), shutdown.clone()));
+    tokio::spawn(tick(config.chain.poll_interval, agent.clone(), cache, cluster_check, shutdown.clone()));
+
+    let settings = gateway_settings(&config, &chain, &policy);
+    let gateway = Gateway::new(agent, kubernetes, settings);
+    let gateway = tokio::spawn(serve(config.clone(), operator_key, gateway, shutdown.clone()));
+
+    let state = State::new(rules(&config, policy, &chain, windows)?);
+    let core = Core { state, callers: Callers::default(), effects, metrics };
+    core.run(inbox, shutdown.clone()).await;
+    shutdown.cancel();
+    gateway.await.context("the gateway's task ended badly")??;
+    admin.await.context("the admin server's task ended badly")??;
+    Ok(())
+}
+
+/// The core with its surroundings.
+struct Core {
+    state: State,
+    callers: Callers,
+    effects: Effects,
+    metrics: Metrics,
+}
+
+impl Core {
+    /// Takes one message after the other until shutdown.
+    async fn run(mut self, mut inbox: mpsc::Receiver<Message>, shutdown: CancellationToken) {
+        loop {
+            let message = tokio::select! {
+                () = shutdown.cancelled() => break,
+                message = inbox.recv() => message,
+            };
+            match message {
+                Some(message) => self.handle(message),
+                None => break,
+            }
+        }
+        // Effects still deliver their outcomes; nobody acts on them any more, the next process finds them on chain and in the cluster.
+        let finish = async {
+            let drain = async { while inbox.recv().await.is_some() {} };
+            tokio::select! {
+                () = self.effects.finish() => {}
+                () = drain => {}
+            }
+        };
+        if tokio::time::timeout(GRACE, finish).await.is_err() {
+            tracing::warn!("some effects did not end in time; the next start picks them up");
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        let event = match message {
+            Message::Event(event) => *event,
+            Message::Look { lease, reply } => {
+                // A caller that hung up needs no answer.
+                drop(reply.send(self.state.lease_view(lease)));
+                return;
+            }
+            Message::Request { request, reply } => self.callers.admit(request, reply),
+        };
+        let is_tick = event == Event::Tick;
+        for effect in step(&mut self.state, event, clock::now()) {
+            match effect {
+                Effect::Answer { reply, answer } => self.callers.answer(reply, answer),
+                effect => self.effects.start(effect),
+            }
+        }
+        if is_tick {
+            self.metrics.leases.set(i64::try_from(self.state.unfinished_leases()).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// Waits for a node of the right chain with the right contracts. A node that lies about its chain is asked again, not believed.
+async fn connect(
+    chain: &ChainClient,
+    check: &telemetry::Check,
+    shutdown: &CancellationToken,
+) -> Option<Windows> {
+    loop {
+        let read = async {
+            chain.check().await?;
+            chain.windows(At::Latest).await
+        };
+        match read.await {
+            Ok(windows) => return Some(windows),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to connect to the chain");
+                check.fail(&format!("{:#}", anyhow::Error::new(error)));
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return None,
+            () = tokio::time::sleep(CHAIN_RETRY) => {}
+        }
+    }
+}
+
+async fn tick(
+    interval: Seconds,
+    agent: AgentHandle,
+    cache: ClusterCache,
+    check: telemetry::Check,
+    shutdown: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(duration(interval));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if cache.is_synced() {
+            check.pass();
+        }
+        if agent.deliver(Event::Tick).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn serve(
+    config: Config,
+    operator_key: HotKey,
+    gateway: Gateway,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let settings = &config.gateway;
+    let host = settings.public_url.host_str().context("gateway.public_url has no host")?;
+    let tls = match (&settings.certificate_file, &settings.key_file) {
+        (Some(certificate), Some(key)) => tls::from_files(certificate, key)?,
+        _ => tls::DerivedIdentity::new(&operator_key).server_config(host.trim_matches(['[', ']']))?,
+    };
+    let handle = axum_server::Handle::new();
+    let stopper = handle.clone();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        stopper.graceful_shutdown(Some(GRACE));
+    });
+    tracing::info!(listen = %settings.listen, "gateway listening");
+    axum_server::bind_rustls(settings.listen, RustlsConfig::from_config(Arc::new(tls)))
+        .handle(handle)
+        .serve(gateway::router(gateway).into_make_service())
+        .await
+        .with_context(|| format!("failed to serve the gateway on {}", settings.listen))
+}
+
+/// The contracts, from the file or from the configuration itself.
+pub fn deployment(config: &Config) -> anyhow::Result<Deployment> {
+    if let Some(inline) = config.chain.deployment {
+        return Ok(Deployment {
+            chain_id: inline.chain_id,
+            market: inline.market,
+            registry: inline.registry,
+            token: inline.token,
+            token_decimals: inline.token_decimals,
+            deployed_block: inline.deployed_block,
+        });
+    }
+    let path = config.chain.deployment_file.as_deref().context("chain.deployment_file is missing")?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("failed to read the deployment file {}", path.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("failed to parse the deployment file {}", path.display()))
+}
+
+/// The core's constants.
+pub fn rules(
+    config: &Config,
+    policy: Policy,
+    chain: &ChainClient,
+    windows: Windows,
+) -> Result<Rules, pricing::Error> {
+    let decimals = chain.deployment().token_decimals;
+    let minimum = config.settlement.minimum_amount;
+    Ok(Rules {
+        policy,
+        chain_id: chain.deployment().chain_id,
+        market: chain.deployment().market,
+        eip712: chain.eip712(),
+        windows,
+        namespace: config.kubernetes.namespace.clone(),
+        max_head_age: config.chain.max_head_age.0,
+        decline_margin: config.terms.decline_margin.0,
+        settlement_interval: config.settlement.interval.0,
+        settlement_minimum: pricing::parse_amount("settlement.minimum_amount", minimum, decimals)?,
+        countersign_timeout: config.settlement.countersign_timeout.0,
+        resync_interval: config.resync.interval.0,
+    })
+}
+
+fn gateway_settings(config: &Config, chain: &ChainClient, policy: &Policy) -> gateway::Settings {
+    gateway::Settings {
+        provider: policy.provider,
+        market: chain.deployment().market,
+        chain_id: chain.deployment().chain_id,
+        eip712: chain.eip712(),
+        tiers: policy.tiers.clone(),
+        cluster_domain: config.kubernetes.cluster_domain.clone(),
+        request_timeout: duration(config.gateway.request_timeout),
+        requests_per_second: config.gateway.requests_per_second,
+        request_burst: config.gateway.request_burst,
+        started_at: clock::now(),
+        clock: clock::now,
+    }
+}
+
+fn duration(seconds: Seconds) -> Duration {
+    Duration::from_secs(seconds.0)
+}
