@@ -3,7 +3,8 @@
 //! A layer is one kind of proof. Its output goes to `target/test/LAYER.log` and is shown when it fails; the run ends
 //! with a table of tests by layer and one plain line of totals.
 
-pub(crate) mod charts;
+mod charts;
+mod cluster;
 mod count;
 mod layers;
 mod schemas;

@@ -1,5 +1,4 @@
-//! Tests of the chart: lint, schema, Kubernetes schemas, golden RBAC; and, given an API server, whether it accepts
-//! what the chart renders.
+//! Tests of the chart: lint, schema, Kubernetes schemas, golden RBAC. None needs a cluster.
 
 use std::{
     fs,
@@ -32,7 +31,7 @@ const REFUSED: [(&str, &str); 7] = [
 const FORBIDDEN_RIGHTS: [&str; 6] =
     ["'*'", "\"*\"", "cluster-admin", "nodes/proxy", "escalate", "impersonate"];
 
-/// Runs every test that needs no cluster.
+/// Runs them all.
 pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
     let helm = Tool::Helm.program("helm")?;
     let kubeconform = Tool::Kubeconform.program("kubeconform")?;
@@ -90,30 +89,11 @@ pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
     })
 }
 
-/// Installs nothing: asks a real API server whether it would take what the chart renders, admission included.
-pub(super) fn accepted_by_the_api_server(log: &mut Log, kubeconfig: &str) -> anyhow::Result<()> {
-    let helm = Tool::Helm.program("helm")?;
-    for values in value_files()? {
-        let name = values.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-        log.check(&format!("the API server accepts the chart with {name}"), |log| {
-            log.command(
-                Command::new(&helm)
-                    .args(["install", "leasehold", "--dry-run=server", "--create-namespace"])
-                    .args(["--namespace", NAMESPACE, "--kubeconfig", kubeconfig])
-                    .arg(chart())
-                    .arg("--values")
-                    .arg(&values),
-            )
-        })?;
-    }
-    Ok(())
-}
-
-fn chart() -> PathBuf {
+pub(super) fn chart() -> PathBuf {
     repository().join("charts/leasehold")
 }
 
-fn value_files() -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn value_files() -> anyhow::Result<Vec<PathBuf>> {
     let folder = chart().join("ci");
     let entries = fs::read_dir(&folder).with_context(|| format!("failed to read {}", folder.display()))?;
     let mut files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
@@ -139,7 +119,7 @@ fn conform(kubeconform: &Path, schemas: &Path, rendered: &str) -> anyhow::Result
     output_with_input(&mut command, rendered.as_bytes()).map(drop)
 }
 
-fn must_fail(command: &mut Command, words: &str) -> anyhow::Result<()> {
+pub(super) fn must_fail(command: &mut Command, words: &str) -> anyhow::Result<()> {
     match output(command) {
         Ok(_) => bail!("it was accepted"),
         Err(error) if format!("{error:?}").contains(words) => Ok(()),

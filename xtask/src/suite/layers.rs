@@ -4,7 +4,7 @@ use std::{fmt, process::Command};
 
 use clap::ValueEnum as _;
 
-use super::{Log, charts};
+use super::{Log, charts, cluster};
 use crate::{
     bench, codegen, tidy,
     tools::{self, repository},
@@ -99,19 +99,17 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Tests that are ignored elsewhere because they need an API server; the tests find it by `KUBECONFIG`.
+/// Tests that are ignored elsewhere because they need an API server; they find it by `KUBECONFIG`.
 fn api_server(log: &mut Log) -> anyhow::Result<()> {
     log.command(&mut xtask(&["testbed", "up", "--control-plane-only"])?)?;
-    let kubeconfig = crate::process::output(&mut xtask(&["testbed", "kubeconfig"])?)?;
+    let kubeconfig = crate::process::output(&mut xtask(&["testbed", "kubeconfig", "--control-plane-only"])?)?;
     let kubeconfig = kubeconfig.trim();
-    let tests = log.command(
-        cargo(&["test", "--package", "e2e", "--test", "it", "--", "--ignored", "--test-threads=1"])
-            .env("KUBECONFIG", kubeconfig),
-    );
-    let chart = charts::accepted_by_the_api_server(log, kubeconfig);
+    let chart = cluster::run(log, kubeconfig);
+    let tests = ["test", "--package", "e2e", "--test", "it", "--", "--ignored", "--test-threads=1"];
+    let tests = log.command(cargo(&tests).env("KUBECONFIG", kubeconfig));
     // Whatever was proved, nothing is left running.
-    log.command(&mut xtask(&["testbed", "down"])?)?;
-    tests.and(chart)
+    log.command(&mut xtask(&["testbed", "down", "--control-plane-only"])?)?;
+    chart.and(tests)
 }
 
 /// cargo-deny takes long to build from source, so it is used where a developer has installed it.

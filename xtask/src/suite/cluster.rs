@@ -1,0 +1,175 @@
+//! The chart on a real API server: it installs and upgrades, its pods satisfy Pod Security *restricted*, and its two
+//! identities may do what they need and nothing else.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{bail, ensure};
+
+use super::{
+    Log,
+    charts::{chart, must_fail, value_files},
+};
+use crate::{process::output, tools::Tool};
+
+const NAMESPACE: &str = "leasehold-system";
+const OPERATOR: &str = "--as=system:serviceaccount:leasehold-system:leasehold-operator";
+const AGENT: &str = "--as=system:serviceaccount:leasehold-system:leasehold-agent";
+
+/// What each identity may do: everything here was found in its code.
+const MAY: [(&str, &[&str]); 13] = [
+    (OPERATOR, &["create", "namespaces"]),
+    (OPERATOR, &["create", "deployments.apps", "--all-namespaces"]),
+    (OPERATOR, &["patch", "networkpolicies.networking.k8s.io", "--all-namespaces"]),
+    (OPERATOR, &["create", "secrets", "--all-namespaces"]),
+    (OPERATOR, &["get", "secrets", "--namespace=leasehold-system"]),
+    (OPERATOR, &["get", "nodes", "--subresource=stats"]),
+    (OPERATOR, &["bind", "clusterroles.rbac.authorization.k8s.io/leasehold-lease-reader"]),
+    (
+        OPERATOR,
+        &["patch", "computeleases.leasehold.dev", "--subresource=status", "--namespace=leasehold-system"],
+    ),
+    (AGENT, &["create", "computeleases.leasehold.dev", "--namespace=leasehold-system"]),
+    (AGENT, &["patch", "secrets", "--namespace=leasehold-system"]),
+    (AGENT, &["list", "pods", "--all-namespaces"]),
+    (AGENT, &["watch", "nodes"]),
+    (AGENT, &["list", "storageclasses.storage.k8s.io"]),
+];
+
+/// What each identity must be refused.
+const MUST_NOT: [(&str, &[&str]); 30] = [
+    (OPERATOR, &["*", "*", "--all-namespaces"]),
+    (OPERATOR, &["get", "secrets", "--namespace=default"]),
+    (OPERATOR, &["list", "secrets", "--all-namespaces"]),
+    (OPERATOR, &["list", "secrets", "--namespace=leasehold-system"]),
+    (OPERATOR, &["watch", "secrets", "--namespace=leasehold-system"]),
+    (OPERATOR, &["get", "nodes", "--subresource=proxy"]),
+    (OPERATOR, &["create", "pods", "--all-namespaces"]),
+    (OPERATOR, &["create", "pods", "--subresource=exec", "--all-namespaces"]),
+    (OPERATOR, &["get", "pods", "--subresource=log", "--all-namespaces"]),
+    (OPERATOR, &["create", "serviceaccounts", "--subresource=token", "--all-namespaces"]),
+    (OPERATOR, &["create", "clusterroles.rbac.authorization.k8s.io"]),
+    (OPERATOR, &["create", "clusterrolebindings.rbac.authorization.k8s.io"]),
+    (OPERATOR, &["escalate", "clusterroles.rbac.authorization.k8s.io"]),
+    (OPERATOR, &["bind", "clusterroles.rbac.authorization.k8s.io/cluster-admin"]),
+    (OPERATOR, &["impersonate", "users"]),
+    (OPERATOR, &["impersonate", "serviceaccounts", "--all-namespaces"]),
+    (OPERATOR, &["create", "validatingwebhookconfigurations.admissionregistration.k8s.io"]),
+    (OPERATOR, &["create", "computeleases.leasehold.dev", "--namespace=leasehold-system"]),
+    (OPERATOR, &["patch", "nodes"]),
+    (AGENT, &["*", "*", "--all-namespaces"]),
+    (AGENT, &["list", "secrets", "--namespace=leasehold-system"]),
+    (AGENT, &["get", "secrets", "--namespace=default"]),
+    (AGENT, &["create", "deployments.apps", "--all-namespaces"]),
+    (AGENT, &["create", "namespaces"]),
+    (AGENT, &["create", "pods", "--all-namespaces"]),
+    (AGENT, &["create", "pods", "--subresource=exec", "--all-namespaces"]),
+    (AGENT, &["get", "pods", "--subresource=log", "--all-namespaces"]),
+    (AGENT, &["get", "nodes", "--subresource=proxy"]),
+    (AGENT, &["create", "rolebindings.rbac.authorization.k8s.io", "--all-namespaces"]),
+    (
+        AGENT,
+        &["patch", "computeleases.leasehold.dev", "--subresource=status", "--namespace=leasehold-system"],
+    ),
+];
+
+/// An API server, and the programs that speak to it.
+struct Cluster {
+    helm: PathBuf,
+    kubectl: PathBuf,
+    kubeconfig: String,
+}
+
+/// Runs every test of the chart that needs an API server, and leaves it as it was but for the kept definition.
+pub(super) fn run(log: &mut Log, kubeconfig: &str) -> anyhow::Result<()> {
+    let cluster = Cluster {
+        helm: Tool::Helm.program("helm")?,
+        kubectl: Tool::Kubernetes.program("kubectl")?,
+        kubeconfig: kubeconfig.to_owned(),
+    };
+    cluster.make_namespace()?;
+    for values in value_files()? {
+        let name = values.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        log.check(&format!("the API server accepts the chart with {name}"), |log| {
+            log.command(
+                cluster
+                    .helm(&["upgrade", "--install", "leasehold"])
+                    .arg(chart())
+                    .arg("--values")
+                    .arg(&values),
+            )
+        })?;
+        log.check(&format!("the pods of {name} satisfy Pod Security restricted"), |_| {
+            let mut template = cluster.helm(&["template", "leasehold"]);
+            let rendered = output(template.arg(chart()).arg("--values").arg(&values))?;
+            let apply =
+                ["apply", "--dry-run=server", "--warnings-as-errors", "--server-side", "--force-conflicts"];
+            let mut apply = cluster.kubectl(&apply);
+            crate::process::output_with_input(apply.args(["--filename", "-"]), rendered.as_bytes()).map(drop)
+        })?;
+    }
+    for (identity, question) in MAY {
+        log.check(&format!("{} may {}", short(identity), question.join(" ")), |_| {
+            ensure!(cluster.can(identity, question)?, "it may not");
+            Ok(())
+        })?;
+    }
+    for (identity, question) in MUST_NOT {
+        log.check(&format!("{} may not {}", short(identity), question.join(" ")), |_| {
+            ensure!(!cluster.can(identity, question)?, "it may");
+            Ok(())
+        })?;
+    }
+    log.check("the operator can hand on the lease reader, and no other role", |_| {
+        let bind = |role: &str| {
+            let mut kubectl = cluster.kubectl(&["create", "rolebinding", "probe", "--namespace=default"]);
+            kubectl.args([&format!("--clusterrole={role}"), "--serviceaccount=default:default"]);
+            kubectl.args(["--dry-run=server", OPERATOR]);
+            kubectl
+        };
+        output(&mut bind("leasehold-lease-reader"))?;
+        must_fail(&mut bind("cluster-admin"), "forbidden")?;
+        must_fail(&mut bind("view"), "forbidden")
+    })?;
+    log.check("uninstalling keeps the definition", |log| {
+        log.command(&mut cluster.helm(&["uninstall", "leasehold", "--wait"]))?;
+        output(&mut cluster.kubectl(&["get", "crd", "computeleases.leasehold.dev"])).map(drop)
+    })
+}
+
+impl Cluster {
+    fn helm(&self, arguments: &[&str]) -> Command {
+        let mut helm = Command::new(&self.helm);
+        helm.args(arguments).args(["--namespace", NAMESPACE, "--kubeconfig", &self.kubeconfig]);
+        helm
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> Command {
+        let mut kubectl = Command::new(&self.kubectl);
+        kubectl.args(arguments).args(["--kubeconfig", &self.kubeconfig]);
+        kubectl
+    }
+
+    /// The system namespace as a provider should make it.
+    fn make_namespace(&self) -> anyhow::Result<()> {
+        let namespace = format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n  labels:\n    \
+             pod-security.kubernetes.io/enforce: restricted\n    pod-security.kubernetes.io/warn: restricted\n"
+        );
+        let mut apply = self.kubectl(&["apply", "--server-side", "--filename", "-"]);
+        crate::process::output_with_input(&mut apply, namespace.as_bytes()).map(drop)
+    }
+
+    /// Asks the API server; kubectl says `no` by its exit status too, so the answer is read.
+    fn can(&self, identity: &str, question: &[&str]) -> anyhow::Result<bool> {
+        let answer = self.kubectl(&["auth", "can-i"]).args(question).arg(identity).output()?;
+        match String::from_utf8_lossy(&answer.stdout).split_whitespace().next() {
+            Some("yes") => Ok(true),
+            Some("no") => Ok(false),
+            _ => bail!("no answer: {}", String::from_utf8_lossy(&answer.stderr).trim()),
+        }
+    }
+}
+
+fn short(identity: &str) -> &str {
+    identity.rsplit(':').next().unwrap_or(identity)
+}
