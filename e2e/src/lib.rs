@@ -1,1 +1,17 @@
-//! e2e
+//! The main job, end to end: drives a real chain and a real cluster through one whole lease and writes what it saw.
+//!
+//! Modules in reading order: what the run is given ([`args`]), what it remembers ([`world`]), the steps of the story
+//! ([`story`]), and what it leaves behind ([`report`]).
+//! Nothing here may stand in for a part: every step acts through the `leasehold` binary, the chart, the chain or the
+//! Kubernetes API, as a provider and a tenant would.
+
+pub mod args;
+pub mod balances;
+pub mod cgroup;
+pub mod chart;
+pub mod cluster;
+pub mod leasehold;
+pub mod report;
+pub mod story;
+pub mod timeline;
+pub mod world;

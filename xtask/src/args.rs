@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, codegen, images, suite, testbed, tidy};
+use crate::{bench, codegen, demo, images, suite, testbed, tidy};
 
 /// Development tasks of Leasehold.
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ enum Task {
     Testbed(testbed::Command),
     /// Make the images and push them to a registry, without a container daemon.
     Images(images::ImagesArgs),
+    /// Tell the whole story of one lease on a real chain and a real cluster.
+    Demo(demo::DemoArgs),
     /// Run every test, from formatting to the demo.
     Test(suite::TestArgs),
     /// Measure; prints a table and, with --json, writes it.
@@ -37,6 +39,7 @@ impl Args {
         match task {
             Task::Testbed(command) => command.run(),
             Task::Images(images) => images.run(),
+            Task::Demo(demo) => demo.run(),
             Task::Test(test) => test.run(),
             Task::Bench(bench) => bench.run(),
             Task::Codegen(codegen) => codegen.run(),

@@ -147,7 +147,7 @@ fn place(source: &Path, target: &Path) -> anyhow::Result<()> {
 
 /// Builds `binaries` and returns the folder that they are in.
 fn build_binaries(workspace: &Path, binaries: &[&str], profile: Profile) -> anyhow::Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+    let target = target_directory();
     if !binaries.is_empty() {
         let mut build = Command::new("cargo");
         build.current_dir(workspace).args(["build", "--quiet"]);
@@ -162,6 +162,12 @@ fn build_binaries(workspace: &Path, binaries: &[&str], profile: Profile) -> anyh
         Profile::Dev => "debug",
         Profile::Release => "release",
     }))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| repository().join("target"), |target| repository().join(target))
 }
 
 #[cfg(test)]

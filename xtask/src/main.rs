@@ -8,6 +8,7 @@ mod args;
 mod bench;
 mod cache;
 mod codegen;
+mod demo;
 mod images;
 mod process;
 mod step;

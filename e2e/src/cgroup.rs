@@ -1,0 +1,65 @@
+//! The kernel's own CPU counter of a pod, the judge of the metered figure.
+//!
+//! Only readable where the node is this machine (the testbed); elsewhere there is no judge and the report says so.
+
+use std::path::{Path, PathBuf};
+
+/// CPU time in nanoseconds that the kernel charged to the pod `uid`, or `None` where its control group is not here.
+pub fn cpu_nanoseconds(uid: &str) -> Option<u64> {
+    let directory = find(uid)?;
+    // Control groups v1 count nanoseconds in one file, v2 counts microseconds in a table.
+    if let Ok(text) = std::fs::read_to_string(directory.join("cpuacct.usage")) {
+        return text.trim().parse().ok();
+    }
+    let table = std::fs::read_to_string(directory.join("cpu.stat")).ok()?;
+    parse_cpu_stat(&table)
+}
+
+fn parse_cpu_stat(table: &str) -> Option<u64> {
+    let microseconds: u64 =
+        table.lines().find_map(|line| line.strip_prefix("usage_usec "))?.trim().parse().ok()?;
+    microseconds.checked_mul(1_000)
+}
+
+/// Looks for a directory whose name holds `pod<uid>` below the CPU accounting hierarchy.
+fn find(uid: &str) -> Option<PathBuf> {
+    let needles = [format!("pod{uid}"), format!("pod{}", uid.replace('-', "_"))];
+    ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"]
+        .iter()
+        .find_map(|root| search(Path::new(root), &needles, 5))
+}
+
+fn search(directory: &Path, needles: &[String], depth: u8) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(directory).ok()?;
+    let mut children = Vec::new();
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if needles.iter().any(|needle| name.contains(needle.as_str())) {
+            return Some(entry.path());
+        }
+        children.push(entry.path());
+    }
+    let depth = depth.checked_sub(1)?;
+    children.iter().find_map(|child| search(child, needles, depth))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_two_counts_microseconds() {
+        assert_eq!(parse_cpu_stat("usage_usec 1500\nuser_usec 900\n"), Some(1_500_000));
+        assert_eq!(parse_cpu_stat("nr_periods 0\n"), None);
+    }
+
+    #[test]
+    fn a_pod_is_found_by_its_uid_with_dashes_or_underscores() {
+        let root = tempfile::tempdir().unwrap();
+        let pod = root.path().join("kubepods/burstable/pod1b_2c");
+        std::fs::create_dir_all(&pod).unwrap();
+        let needles = ["pod1b-2c".to_owned(), "pod1b_2c".to_owned()];
+        assert_eq!(search(root.path(), &needles, 5), Some(pod));
+        assert_eq!(search(root.path(), &["podother".to_owned()], 5), None);
+    }
+}

@@ -1,0 +1,206 @@
+//! What the run leaves behind: `report.json` and the tables on the terminal. `docs/report.md` explains every field.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+
+use crate::balances::Comparison;
+use crate::timeline::{Step, seconds};
+
+/// The whole report.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Version of this document's form.
+    pub version: u32,
+    /// Steps in order with their wall time.
+    pub timeline: Vec<Step>,
+    /// The latencies a user feels.
+    pub latencies: Latencies,
+    /// The lease that was made.
+    pub lease: Lease,
+    /// Usage, one row a resource.
+    pub usage: Vec<UsageRow>,
+    /// Token balances before and after.
+    pub balances: Comparison,
+    /// Chain transactions in order.
+    pub transactions: Vec<Transaction>,
+    /// What only real parts can show.
+    pub evidence: Evidence,
+    /// Kubernetes API writes of the operator for this lease, by kind and verb.
+    pub api_writes: BTreeMap<String, u64>,
+    /// Resident memory of our own pods, bytes.
+    pub resident_memory: BTreeMap<String, u64>,
+}
+
+/// Latencies, milliseconds.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Latencies {
+    /// Order's block to bid's block (chain time, whole seconds).
+    pub order_to_bid: u64,
+    /// Lease opened to all pods ready.
+    pub lease_to_ready: u64,
+    /// Close requested to lease namespace gone.
+    pub close_to_namespace_gone: u64,
+}
+
+/// Names of the lease.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// EIP-712 digest of the bid.
+    pub id: String,
+    /// Its namespace in the provider's cluster.
+    pub namespace: String,
+    /// The provider's (cold) address.
+    pub provider: String,
+    /// The tenant's address.
+    pub tenant: String,
+}
+
+/// One resource's usage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageRow {
+    /// Resource and unit.
+    pub resource: String,
+    /// Allocated while delivered, decimal.
+    pub allocated: String,
+    /// Really used, decimal; absent where nothing measures it.
+    pub used: Option<String>,
+    /// In the last settled statement, decimal.
+    pub settled: String,
+}
+
+/// One chain transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transaction {
+    /// What it did: the contract's event that it emitted.
+    pub event: String,
+    /// Its hash.
+    pub hash: String,
+    /// Its block.
+    pub block: u64,
+    /// Gas it used.
+    pub gas_used: u64,
+}
+
+/// Evidence from the cluster.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// Chain id the client saw.
+    pub chain_id: u64,
+    /// Kubernetes version of the API server.
+    pub kubernetes: String,
+    /// Node name, runtime, kubelet and kernel.
+    pub nodes: Vec<Node>,
+    /// The lease's pods.
+    pub pods: Vec<Pod>,
+    /// What the guestbook answered after the entry was written.
+    pub guestbook: String,
+}
+
+/// A node as its kubelet describes it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Node {
+    /// Node name.
+    pub name: String,
+    /// For example `containerd://2.4.2`.
+    pub container_runtime: String,
+    /// Kubelet version.
+    pub kubelet: String,
+    /// Kernel version.
+    pub kernel: String,
+}
+
+/// A pod of the lease.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pod {
+    /// Pod name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Where it ran.
+    pub node: String,
+    /// Images by digest, as the runtime pulled them.
+    pub images: Vec<String>,
+    /// CPU by the kernel's control group over the metered window, nanoseconds; absent where the node is another machine.
+    pub cgroup_cpu_nanoseconds: Option<u64>,
+}
+
+impl Report {
+    /// Prints the tables.
+    pub fn print(&self) {
+        let mut timeline = table(&["step", "time"]);
+        for step in &self.timeline {
+            timeline.add_row([step.step.clone(), seconds(step.milliseconds)]);
+        }
+        println!("\nTimeline\n{timeline}");
+
+        let mut usage = table(&["resource", "allocated", "used", "settled"]);
+        for row in &self.usage {
+            usage.add_row([
+                row.resource.clone(),
+                row.allocated.clone(),
+                row.used.clone().unwrap_or_else(|| "-".into()),
+                row.settled.clone(),
+            ]);
+        }
+        println!("\nUsage\n{usage}");
+
+        let mut balances = table(&["holder", "before", "after", "difference"]);
+        for row in &self.balances.rows {
+            balances.add_row([
+                row.holder.clone(),
+                row.before.clone(),
+                row.after.clone(),
+                row.difference.clone(),
+            ]);
+        }
+        balances.add_row(["sum", "", "", &self.balances.sum]);
+        println!("\nBalances (token base units)\n{balances}");
+
+        let mut transactions = table(&["event", "block", "gas", "hash"]);
+        for row in &self.transactions {
+            transactions.add_row([
+                row.event.clone(),
+                row.block.to_string(),
+                row.gas_used.to_string(),
+                row.hash.clone(),
+            ]);
+        }
+        println!("\nTransactions\n{transactions}");
+    }
+
+    /// What must hold for the run to count as passed.
+    ///
+    /// # Errors
+    /// Names the first thing that does not hold.
+    pub fn check(&self) -> Result<()> {
+        anyhow::ensure!(
+            self.balances.is_zero(),
+            "balances differ by {} base units in sum",
+            self.balances.sum
+        );
+        anyhow::ensure!(!self.evidence.pods.is_empty(), "no pod of the lease was seen");
+        let settled = self.usage.iter().any(|row| row.settled != "0");
+        anyhow::ensure!(settled, "nothing was settled");
+        Ok(())
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.set_header(header);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}

@@ -1,0 +1,86 @@
+//! The end: the tenant closes, the last statement settles, the rest returns, and nothing is left in the cluster.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use chain::At;
+use crd::ComputeLease;
+use crd::compute_lease::status::ResourceUsage;
+use kube::Api;
+use market::{Amount, LeaseState};
+
+use crate::leasehold::Leasehold;
+use crate::story::order::Opened;
+use crate::world::World;
+use crate::{chart, cluster};
+
+/// How long the cluster may take to forget a lease.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A lease that the chain has closed.
+#[derive(Debug)]
+pub(super) struct Closed {
+    /// When the tenant asked for it.
+    pub(super) requested: Instant,
+    /// Usage in the last settled statement.
+    pub(super) settled: ResourceUsage,
+}
+
+/// Runs `leasehold close` and checks that the chain says Closed with nothing left in the lease.
+///
+/// # Errors
+/// When the command fails or the chain disagrees with it.
+pub(super) async fn close(world: &World, opened: &Opened) -> Result<Closed> {
+    let requested = Instant::now();
+    let id = opened.lease_id.to_string();
+    let told = world.tenant.run(&["close", &id, "--yes"]).await?;
+    let usage = told.pointer("/statement/usage").with_context(|| format!("no final usage in {told}"))?;
+    let settled = serde_json::from_value(usage.clone()).context("failed to parse the final usage")?;
+    let lease = world.lease(opened.lease_id).await?;
+    anyhow::ensure!(lease.state == LeaseState::Closed, "the chain's lease is {:?}, not Closed", lease.state);
+    anyhow::ensure!(lease.balance == Amount(0), "{} base units are left in the closed lease", lease.balance);
+    Ok(Closed { requested, settled })
+}
+
+/// Waits until the lease's namespace and its `ComputeLease` are gone; gives the time since the close was requested.
+///
+/// # Errors
+/// When something of the lease stays.
+pub(super) async fn await_namespace_gone(
+    world: &mut World,
+    opened: &Opened,
+    requested: Instant,
+) -> Result<u64> {
+    cluster::until("the lease namespace's end", PATIENCE, || async {
+        Ok(cluster::namespace_gone(&world.cluster, &opened.namespace).await?.then_some(()))
+    })
+    .await?;
+    let milliseconds = u64::try_from(requested.elapsed().as_millis())?;
+    let leases = Api::<ComputeLease>::namespaced(world.cluster.clone(), chart::NAMESPACE);
+    cluster::until("the ComputeLease's end", PATIENCE, || async {
+        Ok(leases.get_opt(&opened.namespace).await?.is_none().then_some(()))
+    })
+    .await?;
+    world.lease_namespace = None;
+    Ok(milliseconds)
+}
+
+/// Tenant and provider each take what the market owes them.
+///
+/// # Errors
+/// When something is left in either account.
+pub(super) async fn withdraw_everything(world: &World) -> Result<()> {
+    for (user, address) in
+        [(&world.tenant, world.keys.tenant.address), (&world.provider, world.keys.owner.address)]
+    {
+        withdraw(user).await?;
+        let left = world.chain.available(address, At::Latest).await?;
+        anyhow::ensure!(left == Amount(0), "{left} base units are left in the account of {address}");
+    }
+    Ok(())
+}
+
+async fn withdraw(user: &Leasehold) -> Result<()> {
+    user.run(&["wallet", "withdraw", "--all", "--yes"]).await?;
+    Ok(())
+}

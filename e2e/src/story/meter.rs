@@ -1,0 +1,137 @@
+//! Metering from the real kubelet, held against the kernel's own counter, and the first settlement.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use crd::ComputeLease;
+use crd::compute_lease::status::{LeaseUsage, ResourceUsage};
+use kube::Api;
+use market::Amount;
+use serde_json::Value;
+
+use crate::cluster::until;
+use crate::report::{Pod, UsageRow};
+use crate::story::order::Opened;
+use crate::world::World;
+use crate::{cgroup, chart};
+
+/// How much longer than the metered time the operator may take to publish it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until `seconds` of the term are metered, and notes what the kernel counted for each pod over the same window.
+///
+/// # Errors
+/// When the operator publishes no usage in time.
+pub(super) async fn meter_for(world: &World, opened: &Opened, seconds: u64, pods: &mut [Pod]) -> Result<()> {
+    let lease = compute_lease(world, opened).await?;
+    let started = lease.spec.term.context("the agent has not set the term")?.started_at;
+    let wanted = started + i64::try_from(seconds)?;
+    let first = until("the first usage", PATIENCE, || published(world, opened, started)).await?;
+    let before = counters(pods);
+    let last = until("the metered window", Duration::from_secs(seconds) + PATIENCE, || {
+        published(world, opened, wanted)
+    })
+    .await?;
+    let after = counters(pods);
+    for pod in pods {
+        let window = before
+            .get(&pod.uid)
+            .zip(after.get(&pod.uid))
+            .map(|(before, after)| after.saturating_sub(*before));
+        pod.cgroup_cpu_nanoseconds = window;
+    }
+    let metered: u128 =
+        last.used.cpu_nanoseconds.parse::<u128>()? - first.used.cpu_nanoseconds.parse::<u128>()?;
+    println!(
+        "          metered {} s: {metered} ns of CPU by the meter, {} ns by the kernel",
+        last.as_of - started,
+        after.iter().map(|(uid, count)| count - before.get(uid).unwrap_or(count)).sum::<u64>()
+    );
+    Ok(())
+}
+
+/// What was metered and agreed.
+#[derive(Debug)]
+pub(super) struct Metered {
+    pub(super) usage: LeaseUsage,
+}
+
+/// The tenant countersigns; the agent settles; the chain shows the payment.
+///
+/// # Errors
+/// When the tenant refuses the statement or the chain does not show the payment in time.
+pub(super) async fn settle(world: &World, opened: &Opened) -> Result<Metered> {
+    let id = opened.lease_id.to_string();
+    let signed: Value = world.tenant.run(&["countersign", &id]).await?;
+    println!("          countersigned {signed}");
+    until("the settlement on chain", PATIENCE, || async {
+        Ok((world.lease(opened.lease_id).await?.paid > Amount(0)).then_some(()))
+    })
+    .await?;
+    let usage = compute_lease(world, opened)
+        .await?
+        .status
+        .and_then(|status| status.usage)
+        .context("no usage published")?;
+    Ok(Metered { usage })
+}
+
+/// The report's rows: what was allocated and used by the end of the metered part, and what the last statement settled.
+///
+/// # Errors
+/// When a figure is no number.
+pub(super) fn rows(metered: &Metered, settled: &ResourceUsage) -> Result<Vec<UsageRow>> {
+    let (allocated, used) = (&metered.usage.allocated, &metered.usage.used);
+    let cpu_used = used.cpu_nanoseconds.parse::<u128>()? / 1_000_000;
+    let row = |resource: &str, allocated: &str, used: Option<String>, settled: &str| UsageRow {
+        resource: resource.to_owned(),
+        allocated: allocated.to_owned(),
+        used,
+        settled: settled.to_owned(),
+    };
+    Ok(vec![
+        row("uptime, s", &allocated.uptime_seconds, None, &settled.uptime_seconds),
+        row(
+            "cpu, milli-CPU s",
+            &allocated.cpu_milli_seconds,
+            Some(cpu_used.to_string()),
+            &settled.cpu_milli_seconds,
+        ),
+        row(
+            "memory, byte s",
+            &allocated.memory_byte_seconds,
+            Some(used.memory_byte_seconds.clone()),
+            &settled.memory_byte_seconds,
+        ),
+        row("storage, byte s", &allocated.storage_byte_seconds, None, &settled.storage_byte_seconds),
+        row("gpu, milli-GPU s", &allocated.gpu_milli_seconds, None, &settled.gpu_milli_seconds),
+        row(
+            "egress, byte",
+            &allocated.egress_bytes,
+            Some(used.network_tx_bytes.clone()),
+            &settled.egress_bytes,
+        ),
+        row("leased ip, s", &allocated.leased_ip_seconds, None, &settled.leased_ip_seconds),
+        row("device, milli-device s", &allocated.device_milli_seconds, None, &settled.device_milli_seconds),
+    ])
+}
+
+/// The lease's custom resource.
+///
+/// # Errors
+/// When it is not there.
+pub(super) async fn compute_lease(world: &World, opened: &Opened) -> Result<ComputeLease> {
+    Ok(Api::<ComputeLease>::namespaced(world.cluster.clone(), chart::NAMESPACE)
+        .get(&opened.namespace)
+        .await?)
+}
+
+async fn published(world: &World, opened: &Opened, at_least: i64) -> Result<Option<LeaseUsage>> {
+    let usage = compute_lease(world, opened).await?.status.and_then(|status| status.usage);
+    Ok(usage.filter(|usage| usage.as_of >= at_least))
+}
+
+fn counters(pods: &[Pod]) -> BTreeMap<String, u64> {
+    pods.iter().filter_map(|pod| Some((pod.uid.clone(), cgroup::cpu_nanoseconds(&pod.uid)?))).collect()
+}
