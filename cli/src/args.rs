@@ -1,0 +1,94 @@
+//! The command line, and the one place where it is turned into a running command.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use url::Url;
+
+use crate::command;
+use crate::context::{Confirmation, Context};
+use crate::home::Home;
+use crate::output::Output;
+
+/// Rent computing power from a market without a middleman, and offer it.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 110)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 not in time, \
+    6 not enough money, 7 no acceptable bid, 8 statement refused, 9 manifest not valid"
+)]
+pub(crate) struct Args {
+    /// File with the addresses of the market's contracts
+    #[arg(long, global = true, value_name = "FILE", env = "LEASEHOLD_DEPLOYMENT")]
+    deployment: Option<PathBuf>,
+    /// URL of a node of the chain
+    #[arg(long, global = true, value_name = "URL", env = "LEASEHOLD_RPC")]
+    rpc: Option<Url>,
+    /// File with your private key, mode 0600
+    #[arg(long, global = true, value_name = "FILE", env = "LEASEHOLD_KEY_FILE")]
+    key_file: Option<PathBuf>,
+    /// Folder that remembers your leases [default: ~/.leasehold]
+    #[arg(long, global = true, value_name = "DIR", env = "LEASEHOLD_HOME")]
+    home: Option<PathBuf>,
+    /// Form of the result on standard output
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Spend without asking
+    #[arg(short, long, global = true)]
+    yes: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Order, accept the best bid, and run a manifest
+    Deploy(command::deploy::Args),
+    /// Show a lease on the chain and at its provider
+    Status(command::status::Args),
+    /// Print the logs of a service
+    Logs(command::logs::Args),
+    /// Show what a lease has used, and what of it is paid
+    Usage(command::usage::Args),
+    /// Reach a service of a lease through a local address
+    Forward(command::forward::Args),
+    /// Check what the provider wants to be paid, and sign it
+    Countersign(command::countersign::Args),
+    /// End a lease, settle it, and get the rest back
+    Close(command::close::Args),
+    /// List your leases
+    List(command::list::Args),
+    /// Keys and money
+    #[command(subcommand)]
+    Wallet(command::wallet::Command),
+    /// Offer a cluster to the market
+    #[command(subcommand)]
+    Provider(command::provider::Command),
+    /// Work on manifests without spending anything
+    #[command(subcommand)]
+    Manifest(command::manifest::Command),
+}
+
+impl Args {
+    /// Runs the command to its end.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let Args { deployment, rpc, key_file, home, output, yes, command } = self;
+        let confirmation = if yes { Confirmation::Given } else { Confirmation::Ask };
+        let context = Context { deployment, rpc, key_file, home: Home::new(home)?, output, confirmation };
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+            match command {
+                Command::Deploy(args) => command::deploy::run(&context, args).await,
+                Command::Status(args) => command::status::run(&context, args).await,
+                Command::Logs(args) => command::logs::run(&context, args).await,
+                Command::Usage(args) => command::usage::run(&context, args).await,
+                Command::Forward(args) => command::forward::run(&context, args).await,
+                Command::Countersign(args) => command::countersign::run(&context, args).await,
+                Command::Close(args) => command::close::run(&context, args).await,
+                Command::List(args) => command::list::run(&context, args).await,
+                Command::Wallet(command) => command::wallet::run(&context, command).await,
+                Command::Provider(command) => command::provider::run(&context, command).await,
+                Command::Manifest(command) => command::manifest::run(&context, command),
+            }
+        })
+    }
+}

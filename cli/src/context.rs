@@ -1,0 +1,223 @@
+//! What every command may need, made when it is first needed.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use anyhow::Context as _;
+use chain::rpc::At;
+use chain::{Call, ChainClient, Deployment, HotKey, LeaseOpened, Mined, SendError, SenderConfig, TxSender};
+use gateway_api::auth::Audience;
+use market::LeaseId;
+use url::Url;
+
+use crate::exit::{Kind, Stop};
+use crate::gateway::{Gateway, GatewayUri};
+use crate::home::Home;
+use crate::key_file;
+use crate::money::Money;
+use crate::output::Output;
+
+/// Whether spending was agreed to on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    Given,
+    Ask,
+}
+
+/// The global options.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) deployment: Option<PathBuf>,
+    pub(crate) rpc: Option<Url>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) home: Home,
+    pub(crate) output: Output,
+    pub(crate) confirmation: Confirmation,
+}
+
+impl Context {
+    /// The contracts' addresses.
+    pub(crate) fn deployment(&self) -> anyhow::Result<Deployment> {
+        let missing = || {
+            Stop::new(Kind::Usage, "no market is chosen")
+                .advise("give --deployment FILE or set LEASEHOLD_DEPLOYMENT to the market's deployment.json")
+        };
+        let path = self.deployment.as_ref().ok_or_else(missing)?;
+        let text = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is not a deployment", path.display()))
+    }
+
+    /// A checked connection to the chain.
+    pub(crate) async fn chain(&self) -> anyhow::Result<ChainClient> {
+        let deployment = self.deployment()?;
+        let missing = || {
+            Stop::new(Kind::Usage, "no node of the chain is chosen")
+                .advise("give --rpc URL or set LEASEHOLD_RPC to the address of a node")
+        };
+        let url = self.rpc.clone().ok_or_else(missing)?;
+        let shown = url.host_str().unwrap_or_default().to_owned();
+        let client = ChainClient::connect(url, deployment).await;
+        client.with_context(|| format!("failed to use the node at {shown} (--rpc)"))
+    }
+
+    /// The user's key.
+    pub(crate) fn key(&self) -> anyhow::Result<HotKey> {
+        let missing = || {
+            Stop::new(Kind::Usage, "no key is chosen").advise(
+                "give --key-file FILE or set LEASEHOLD_KEY_FILE; `leasehold wallet new FILE` makes a key",
+            )
+        };
+        key_file::load(self.key_file.as_ref().ok_or_else(missing)?)
+    }
+
+    /// The token's precision and name.
+    pub(crate) async fn money(&self, chain: &ChainClient) -> anyhow::Result<Money> {
+        let symbol = chain.token_symbol().await.context("failed to read the token's name")?;
+        // The name is a stranger's text: control characters in it must not reach the terminal.
+        let symbol = symbol.chars().filter(|c| c.is_ascii_graphic()).take(12).collect();
+        Ok(Money { decimals: chain.deployment().token_decimals, symbol })
+    }
+
+    /// Asks before money moves, unless `--yes` was given.
+    pub(crate) fn confirm(&self, question: &str) -> anyhow::Result<()> {
+        if self.confirmation == Confirmation::Given {
+            return Ok(());
+        }
+        if !std::io::stdin().is_terminal() {
+            let stop = Stop::new(Kind::Usage, format!("not confirmed: {question}"));
+            return Err(stop.advise("give --yes to spend without asking").into());
+        }
+        eprint!("{question} [y/N] ");
+        std::io::stderr().flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") {
+            Ok(())
+        } else {
+            Err(Stop::new(Kind::NotAllowed, "not confirmed; nothing was spent").into())
+        }
+    }
+
+    /// A connection to the provider of a lease, signed with the lease's session key or else with the tenant's key.
+    pub(crate) async fn gateway(&self, lease: LeaseId) -> anyhow::Result<Gateway> {
+        if let Some(record) = self.home.find_lease(lease)? {
+            let audience = Audience { chain_id: record.chain_id, provider: record.provider };
+            let uri = match self.current_uri(record.provider).await {
+                Some(uri) => uri,
+                None => record.gateway.clone(),
+            };
+            return connect(&uri, audience, record.session_key()?);
+        }
+        let chain = self.chain().await?;
+        let opened = find_lease(&chain, lease).await?;
+        let key = self.key()?;
+        if key.address() != opened.tenant {
+            let stop = Stop::new(Kind::NotAllowed, format!("lease {lease} belongs to {}", opened.tenant));
+            return Err(stop.advise("use that tenant's key, or the machine that opened the lease").into());
+        }
+        self.gateway_of(&chain, opened.provider, key).await
+    }
+
+    /// A connection to a provider's gateway as the registry has it now.
+    pub(crate) async fn gateway_of(
+        &self,
+        chain: &ChainClient,
+        provider: Address,
+        key: HotKey,
+    ) -> anyhow::Result<Gateway> {
+        let record = chain.provider_record(provider).await?;
+        let record = record.with_context(|| format!("provider {provider} is not registered"))?;
+        let audience = Audience { chain_id: chain.deployment().chain_id, provider };
+        connect(&record.uri, audience, key)
+    }
+
+    /// The gateway as the registry has it now, if a node was given and answers. A provider may move.
+    async fn current_uri(&self, provider: Address) -> Option<String> {
+        self.rpc.as_ref()?;
+        let chain = self.chain().await.ok()?;
+        chain.provider_record(provider).await.ok()?.map(|record| record.uri)
+    }
+}
+
+fn connect(uri: &str, audience: Audience, key: HotKey) -> anyhow::Result<Gateway> {
+    let uri: GatewayUri = uri.parse()?;
+    Ok(Gateway::new(uri, audience, key)?)
+}
+
+/// How a lease was opened.
+pub(crate) async fn find_lease(chain: &ChainClient, lease: LeaseId) -> anyhow::Result<LeaseOpened> {
+    chain.lease_opened(lease).await?.ok_or_else(|| {
+        Stop::new(Kind::NotFound, format!("the market has no lease {lease}"))
+            .advise("check the id, and that --deployment and --rpc name the right chain")
+            .into()
+    })
+}
+
+/// Sends transactions of one key, one after the other.
+pub(crate) struct Wallet {
+    sender: TxSender,
+}
+
+impl Wallet {
+    pub(crate) fn new(chain: &ChainClient, key: HotKey) -> Self {
+        let config = SenderConfig { poll_interval: Duration::from_millis(300), ..SenderConfig::default() };
+        Wallet { sender: TxSender::spawn(chain.rpc().clone(), *chain.deployment(), key, config) }
+    }
+
+    /// Sends one call and waits until it is mined.
+    pub(crate) async fn send(&self, call: Call) -> anyhow::Result<Mined> {
+        self.sender.execute(call).await.map_err(|error| match error {
+            SendError::NoGas { account, .. } => anyhow::Error::new(error).context(
+                Stop::new(Kind::InsufficientFunds, "the transaction was not sent")
+                    .advise(format!("send some of the chain's own coin to {account}")),
+            ),
+            other => other.into(),
+        })
+    }
+
+    /// Makes sure that the market account of `owner` holds `needed`, moving what is missing out of the wallet.
+    pub(crate) async fn fund_account(
+        &self,
+        chain: &ChainClient,
+        money: &Money,
+        needed: market::Amount,
+    ) -> anyhow::Result<Option<(Option<Mined>, Mined)>> {
+        let owner = self.sender.account();
+        let missing = needed.saturating_sub(chain.available(owner, At::Latest).await?);
+        if missing.is_zero() {
+            return Ok(None);
+        }
+        let held = chain.token_balance(owner, At::Latest).await?;
+        if held < missing {
+            let text = format!(
+                "the wallet {owner} holds {}, but {} are missing",
+                money.show(held),
+                money.show(missing)
+            );
+            return Err(Stop::new(Kind::InsufficientFunds, text)
+                .advise("send tokens to it, or ask for less")
+                .into());
+        }
+        let approved =
+            self.approve(chain, chain.deployment().market, chain.calls().approve_market(missing), missing);
+        let approved = approved.await?;
+        let deposited = self.send(chain.calls().deposit(owner, missing)).await?;
+        Ok(Some((approved, deposited)))
+    }
+
+    /// Lets a contract draw `amount`, unless it may already.
+    pub(crate) async fn approve(
+        &self,
+        chain: &ChainClient,
+        spender: Address,
+        call: Call,
+        amount: market::Amount,
+    ) -> anyhow::Result<Option<Mined>> {
+        if chain.allowance(self.sender.account(), spender, At::Latest).await? >= amount {
+            return Ok(None);
+        }
+        self.send(call).await.map(Some)
+    }
+}

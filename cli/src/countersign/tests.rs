@@ -1,0 +1,163 @@
+//! Every way in which a statement can ask for too much.
+
+use alloy_primitives::{Address, B256, U256, keccak256};
+use gateway_api::{Decimal, ResourceUsage};
+use market::{BasisPoints, Limits, OrderHash, Price, Prices};
+
+use super::*;
+
+const ID: LeaseId = LeaseId(B256::repeat_byte(1));
+
+fn bid() -> Bid {
+    Bid {
+        provider: Address::repeat_byte(1),
+        tenant: Address::repeat_byte(2),
+        token: Address::repeat_byte(3),
+        order_hash: OrderHash(B256::repeat_byte(4)),
+        bid_epoch: 1,
+        salt: 1,
+        valid_until: Timestamp(900),
+        start_window: 600,
+        max_duration: 3_600,
+        notice_period: 60,
+        max_slash: Amount(0),
+        no_show_penalty: Amount(0),
+        min_deposit: Amount(0),
+        split_bps: BasisPoints::ZERO,
+        arbiter: Address::ZERO,
+        // A second of uptime costs one base unit, a milli-CPU second a hundredth.
+        prices: Prices([10_u128.pow(18), 10_u128.pow(16), 0, 0, 0, 0, 0, 0].map(Price)),
+        limits: Limits([1, 100, 0, 0, 0, 0, 0, 0]),
+    }
+}
+
+fn lease() -> Lease {
+    Lease {
+        state: LeaseState::Active,
+        tenant: Address::repeat_byte(2),
+        provider: Address::repeat_byte(1),
+        signer: Address::repeat_byte(5),
+        token: Address::repeat_byte(3),
+        started_at: Some(Timestamp(1_000)),
+        end_at: Timestamp(4_600),
+        last_as_of: Timestamp(1_000),
+        rate_cap_e6: 2_000_000,
+        fee_bps: BasisPoints::ZERO,
+        balance: Amount(7_200),
+        paid: Amount(0),
+        pending: None,
+        disputed_at: None,
+    }
+}
+
+/// A proposal over `seconds` of uptime and as many full seconds of CPU.
+fn proposal(seconds: u128, as_of: u64, amount_cum: u128) -> StatementProposal {
+    with_hash(StatementProposal {
+        amount_cum: Decimal(amount_cum),
+        as_of,
+        usage: ResourceUsage::from(&Usage([seconds, 100 * seconds, 0, 0, 0, 0, 0, 0])),
+        meter_root: B256::repeat_byte(9),
+        usage_hash: B256::ZERO,
+        last: false,
+        settled_cum: Decimal(0),
+    })
+}
+
+fn with_hash(proposal: StatementProposal) -> StatementProposal {
+    let mut words: Vec<B256> =
+        Usage::from(&proposal.usage).0.iter().map(|word| U256::from(*word).into()).collect();
+    words.push(U256::from(proposal.as_of).into());
+    words.push(proposal.meter_root);
+    let encoded: Vec<u8> = words.iter().flat_map(|word| word.0).collect();
+    StatementProposal { usage_hash: keccak256(encoded), ..proposal }
+}
+
+fn refusal(own: &Own<'_>, proposal: &StatementProposal) -> (Reason, Amount) {
+    let refusal = check(ID, own, proposal).unwrap_err();
+    assert_eq!(refusal.proposed, Amount(proposal.amount_cum.0));
+    (refusal.reason, refusal.largest_accepted)
+}
+
+#[test]
+fn a_statement_at_its_exact_cost_is_signed() {
+    let (bid, lease) = (bid(), lease());
+    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    let proposal = proposal(100, 1_100, 200);
+    let statement = check(ID, &own, &proposal).unwrap();
+    assert_eq!(statement.amount_cum, Amount(200));
+    let again = Own { previous: Some(&proposal), ..own };
+    assert_eq!(check(ID, &again, &proposal), Ok(statement));
+}
+
+#[test]
+fn a_statement_over_its_cost_is_refused_with_the_largest_accepted() {
+    let (bid, lease) = (bid(), lease());
+    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    // Fifty seconds were used of a hundred that passed: the cap would allow more than the usage does.
+    assert_eq!(refusal(&own, &proposal(50, 1_100, 101)), (Reason::AmountAboveUsage, Amount(100)));
+    // Usage beyond the limits is worth no more than the limits.
+    assert_eq!(refusal(&own, &proposal(5_000, 1_100, 201)), (Reason::AmountAboveCap, Amount(200)));
+    let tolerant = Own { tolerance: Amount(1), ..own };
+    assert!(check(ID, &tolerant, &proposal(50, 1_100, 101)).is_ok());
+    assert_eq!(refusal(&tolerant, &proposal(50, 1_100, 102)), (Reason::AmountAboveUsage, Amount(101)));
+}
+
+#[test]
+fn time_that_has_not_passed_is_not_signed_for() {
+    let (bid, lease) = (bid(), lease());
+    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    assert_eq!(refusal(&own, &proposal(101, 1_101, 202)), (Reason::TooLate, Amount(200)));
+    let later = Own { now: Timestamp(9_000), ..own };
+    assert_eq!(refusal(&later, &proposal(3_601, 4_601, 7_202)), (Reason::TooLate, Amount(7_200)));
+}
+
+#[test]
+fn counters_that_go_back_are_refused() {
+    let (bid, lease) = (bid(), lease());
+    let previous = proposal(50, 1_060, 90);
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(1_100),
+        previous: Some(&previous),
+        tolerance: Amount(0),
+    };
+    assert_eq!(refusal(&own, &proposal(50, 1_059, 90)).0, Reason::TooEarly);
+    assert_eq!(refusal(&own, &proposal(49, 1_100, 90)).0, Reason::UsageDecreased);
+    assert_eq!(refusal(&own, &proposal(50, 1_100, 89)).0, Reason::AmountDecreased);
+    let settled = Lease { paid: Amount(95), last_as_of: Timestamp(1_070), ..lease };
+    let own = Own { lease: &settled, previous: None, ..own };
+    assert_eq!(refusal(&own, &proposal(50, 1_060, 95)).0, Reason::TooEarly);
+    assert_eq!(refusal(&own, &proposal(50, 1_100, 94)).0, Reason::AmountDecreased);
+}
+
+#[test]
+fn a_last_statement_is_signed_only_at_the_end_that_the_chain_has() {
+    let (bid, lease) = (bid(), lease());
+    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    let last = StatementProposal { last: true, ..proposal(100, 1_100, 200) };
+    assert_eq!(refusal(&own, &last).0, Reason::LastTooEarly);
+    let ended = Lease { end_at: Timestamp(1_100), ..lease };
+    assert!(check(ID, &Own { lease: &ended, ..own }, &last).is_ok());
+}
+
+#[test]
+fn a_wrong_hash_and_a_lease_that_does_not_run_are_refused() {
+    let (bid, lease) = (bid(), lease());
+    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    let forged = StatementProposal { usage_hash: B256::ZERO, ..proposal(100, 1_100, 200) };
+    assert_eq!(refusal(&own, &forged), (Reason::UsageHashMismatch, Amount(200)));
+    let closed = Lease { state: LeaseState::Closed, ..lease };
+    let own = Own { lease: &closed, ..own };
+    assert_eq!(refusal(&own, &proposal(100, 1_100, 200)), (Reason::NotActive, Amount(0)));
+}
+
+#[test]
+fn a_refusal_is_readable_by_programs() {
+    let refusal =
+        Refusal { reason: Reason::AmountAboveUsage, proposed: Amount(7), largest_accepted: Amount(5) };
+    assert_eq!(
+        serde_json::to_string(&refusal).unwrap(),
+        r#"{"reason":"amount_above_usage","proposed":"7","largestAccepted":"5"}"#
+    );
+}
