@@ -163,7 +163,7 @@ interface ILeaseMarket {
     event Deposited(address indexed payer, address indexed owner, address indexed token, uint256 amount);
 
     /// @notice `owner` took `amount` out of its account, to `to`.
-    event Withdrawn(address indexed owner, address indexed to, address indexed token, uint256 amount);
+    event Withdrawn(address indexed owner, address indexed token, address to, uint256 amount);
 
     /// @notice A tenant announced an order. `requirements` are the ABI-encoded public requirements.
     event OrderPosted(bytes32 indexed orderHash, address indexed tenant, Order order, bytes requirements);

@@ -4,21 +4,27 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
 
 /// @title Accounts
 /// @notice Who can withdraw how much of which token, and what the market owes in all.
-/// @dev `_liabilities` changes only where tokens enter or leave: everything between is a move from one debt to another.
+/// @dev `liabilities` changes only where tokens enter or leave: everything between is a move from one debt to another.
 /// These are the only functions with token transfers, besides `recoverSurplus`.
 abstract contract Accounts is ILeaseMarket, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
+    /// @dev One slot, because whoever moves a token needs both.
+    struct Listing {
+        uint8 tokenId;
+        uint248 liabilities;
+    }
+
     /// @dev A token's id is its position here, from 1; 0 is no token.
     address[] internal _tokens;
-    mapping(address token => uint8) internal _tokenIdOf;
+    mapping(address token => Listing) internal _listing;
     mapping(address owner => mapping(uint8 tokenId => uint256)) internal _available;
-    mapping(uint8 tokenId => uint256) internal _liabilities;
     bool internal _intakePaused;
 
     modifier whenIntakeOpen() {
@@ -28,12 +34,12 @@ abstract contract Accounts is ILeaseMarket, ReentrancyGuardTransient {
 
     /// @inheritdoc ILeaseMarket
     function available(address owner, address token) external view returns (uint256) {
-        return _available[owner][_tokenIdOf[token]];
+        return _available[owner][_listing[token].tokenId];
     }
 
     /// @inheritdoc ILeaseMarket
     function liabilities(address token) external view returns (uint256) {
-        return _liabilities[_tokenIdOf[token]];
+        return _listing[token].liabilities;
     }
 
     /// @inheritdoc ILeaseMarket
@@ -55,7 +61,7 @@ abstract contract Accounts is ILeaseMarket, ReentrancyGuardTransient {
 
         // Effects
         _available[owner][tokenId] += amount;
-        _liabilities[tokenId] += amount;
+        _listing[token].liabilities += SafeCast.toUint248(amount);
         emit Deposited(msg.sender, owner, token, amount);
 
         // Interactions
@@ -74,7 +80,8 @@ abstract contract Accounts is ILeaseMarket, ReentrancyGuardTransient {
 
         // Effects
         _debit(msg.sender, tokenId, amount);
-        _liabilities[tokenId] -= amount;
+        // The cast holds: all accounts together are part of `liabilities`.
+        _listing[token].liabilities -= uint248(amount);
         emit Withdrawn(msg.sender, to, token, amount);
 
         // Interactions
@@ -82,7 +89,7 @@ abstract contract Accounts is ILeaseMarket, ReentrancyGuardTransient {
     }
 
     function _requireToken(address token) internal view returns (uint8 tokenId) {
-        tokenId = _tokenIdOf[token];
+        tokenId = _listing[token].tokenId;
         if (tokenId == 0) revert LeaseMarket_TokenNotAllowed(token);
     }
 

@@ -25,14 +25,14 @@ abstract contract Administration is Leases, AccessManaged {
 
     /// @inheritdoc ILeaseMarket
     function allowToken(address token) external restricted {
-        if (_tokenIdOf[token] != 0) revert LeaseMarket_TokenAlreadyAllowed(token);
+        if (_listing[token].tokenId != 0) revert LeaseMarket_TokenAlreadyAllowed(token);
         if (_tokens.length == type(uint8).max) revert LeaseMarket_TokenListFull();
         uint8 decimals = IERC20Metadata(token).decimals();
         if (decimals < MIN_DECIMALS || decimals > MAX_DECIMALS) revert LeaseMarket_BadDecimals(token, decimals);
         _tokens.push(token);
         // The cast holds: the list is bounded above.
         uint8 tokenId = uint8(_tokens.length);
-        _tokenIdOf[token] = tokenId;
+        _listing[token].tokenId = tokenId;
         emit TokenAllowed(token, tokenId);
     }
 
@@ -55,7 +55,7 @@ abstract contract Administration is Leases, AccessManaged {
     function recoverSurplus(address token, address to) external restricted nonReentrant {
         if (to == address(0)) revert LeaseMarket_ZeroAddress();
         uint256 held = IERC20(token).balanceOf(address(this));
-        uint256 owed = _liabilities[_tokenIdOf[token]];
+        uint256 owed = _listing[token].liabilities;
         if (held <= owed) revert LeaseMarket_NothingToRecover(token);
         emit SurplusRecovered(token, to, held - owed);
         IERC20(token).safeTransfer(to, held - owed);

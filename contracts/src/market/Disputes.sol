@@ -56,7 +56,6 @@ abstract contract Disputes is Leases {
         // Effects
         if (award != 0) _payNow(leaseId, lease, lease.paid + award, lease.lastAsOf);
         address depositTo = _returnDeposit(leaseId, lease, award == contested);
-        lease.hasPending = false;
         emit DisputeResolved(leaseId, lease.provider, award, slash, depositTo, msg.sender);
         _close(leaseId, lease, CloseReason.Resolved);
 

@@ -49,7 +49,8 @@ abstract contract Leases is Accounts, EIP712 {
         // slot 3
         address signer;
         uint96 rateCapE6;
-        // slot 4; written only by claims and disputes. The first three mean nothing unless `hasPending`.
+        // slot 4; written only by claims and disputes. The first three mean nothing unless
+        // `hasPending`, and nothing once Closed.
         uint128 pendingCum;
         uint40 pendingAt;
         uint40 filedAt;

@@ -92,7 +92,7 @@ abstract contract Views is Board, Opening {
         shown.balance = lease.balance;
         shown.paid = lease.paid;
         shown.disputedAt = lease.disputedAt;
-        if (lease.hasPending) {
+        if (lease.hasPending && lease.state != State.Closed) {
             shown.pendingCum = lease.pendingCum;
             shown.pendingAt = lease.pendingAt;
             shown.filedAt = lease.filedAt;

@@ -84,7 +84,7 @@ contract DepositTest is MarketTest {
 contract WithdrawTest is MarketTest {
     function test_pays_out_of_the_callers_account() public {
         vm.expectEmit(address(market));
-        emit ILeaseMarket.Withdrawn(TENANT, STRANGER, address(token), 3e6);
+        emit ILeaseMarket.Withdrawn(TENANT, address(token), STRANGER, 3e6);
         vm.prank(TENANT);
         market.withdraw(address(token), STRANGER, 3e6);
         vm.assertEq(token.balanceOf(STRANGER), 3e6, "received");
