@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema;
 use crate::secret::SecretSource;
 
 /// Version of the manifest format.
@@ -60,6 +61,7 @@ pub struct Manifest {
 pub struct PlacementDocument {
     /// Attributes that the provider must have declared, such as `region: eu`. They are public.
     #[serde(default)]
+    #[schemars(schema_with = "schema::texts_by_name")]
     pub attributes: BTreeMap<String, String>,
 }
 
@@ -69,6 +71,7 @@ pub struct PlacementDocument {
 pub struct NetworkDocument {
     /// Most egress that may be billed, in bytes per second, such as `10M`. Left out: egress is not billed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::quantity")]
     pub egress_per_second: Option<String>,
 }
 
@@ -80,12 +83,15 @@ pub struct ServiceDocument {
     pub image: String,
     /// Replaces the image's entry point.
     #[serde(default)]
+    #[schemars(schema_with = "schema::texts")]
     pub command: Vec<String>,
     /// Replaces the image's arguments.
     #[serde(default)]
+    #[schemars(schema_with = "schema::texts")]
     pub args: Vec<String>,
     /// Environment variables.
     #[serde(default)]
+    #[schemars(schema_with = "schema::texts_by_name")]
     pub env: BTreeMap<String, String>,
     /// Environment variables whose values are secret.
     #[serde(default)]
@@ -116,8 +122,10 @@ pub struct ServiceDocument {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourcesDocument {
     /// CPU, such as `250m`, `1` or `1.5`.
+    #[schemars(schema_with = "schema::quantity")]
     pub cpu: String,
     /// Memory, such as `128Mi`, `1Gi` or `1G`.
+    #[schemars(schema_with = "schema::quantity")]
     pub memory: String,
     /// GPUs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,6 +190,7 @@ pub struct VolumeDocument {
     /// Absolute path inside the container.
     pub mount_path: String,
     /// Size, such as `1Gi`.
+    #[schemars(schema_with = "schema::quantity")]
     pub size: String,
 }
 

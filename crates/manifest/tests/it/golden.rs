@@ -90,3 +90,12 @@ fn the_shipped_example_is_valid() {
     let missing = parse_source(&text, "guestbook.yaml", &Variables::default()).unwrap_err();
     assert!(missing.reason.contains("has no value; give one with --set"), "{missing}");
 }
+
+#[test]
+fn the_published_schema_is_the_one_of_the_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/manifest.schema.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, manifest::json_schema()).unwrap();
+    }
+    assert_eq!(manifest::json_schema(), fs::read_to_string(path).unwrap(), "run: leasehold manifest schema");
+}
