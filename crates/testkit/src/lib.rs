@@ -1,3 +1,16 @@
-//! testkit
+//! Real parts for tests: a chain in a process of its own, a market on it, and a node that lies on demand.
+//!
+//! For tests only: errors are `anyhow`, and nothing here is careful with money. Everything listens on loopback,
+//! and every process started is ended by its id when its handle is dropped.
+#![warn(missing_docs)]
 
+pub mod anvil;
+pub mod contracts;
+pub mod faulty_rpc;
+#[allow(missing_docs, reason = "documented by its own module")]
 pub mod mock_api;
+pub mod test_market;
+
+pub use anvil::Anvil;
+pub use faulty_rpc::{Fault, FaultyRpc};
+pub use test_market::TestMarket;
