@@ -166,16 +166,18 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
     let client = Client::try_default().await.context("failed to find a cluster")?;
     let (leases, lease_writer) = reflector::store();
     let (pods, pod_writer) = reflector::store();
+    let (claims, claim_writer) = reflector::store();
     let (nodes, node_writer) = reflector::store();
     let (storage_classes, class_writer) = reflector::store();
-    let stores = Stores { pods, nodes, storage_classes };
+    let stores = Stores { pods, claims, nodes, storage_classes };
     let (triggers, from_meter) = mpsc::unbounded();
     let meter = Arc::new(Meter::new(
         MeterSettings {
             scrape_interval: Duration::from_secs(scrape_interval),
             publish_interval: Duration::from_secs(publish_interval),
         },
-        KubeletClient::new(trust, kubelet_token, kubelet_port).context("failed to set up the kubelet client")?,
+        KubeletClient::new(trust, kubelet_token, kubelet_port)
+            .context("failed to set up the kubelet client")?,
         metrics.clone(),
         triggers,
     ));
@@ -201,8 +203,13 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         memory: Memory::default(),
         clock: Timestamp::now,
     });
-    let writers =
-        Writers { leases: lease_writer, pods: pod_writer, nodes: node_writer, storage_classes: class_writer };
+    let writers = Writers {
+        leases: lease_writer,
+        pods: pod_writer,
+        claims: claim_writer,
+        nodes: node_writer,
+        storage_classes: class_writer,
+    };
 
     wait_for_crds(&client, &crds_ready, &shutdown).await;
     tokio::spawn(report_caches(leases.clone(), stores.clone(), caches_ready));
@@ -238,10 +245,11 @@ async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationTo
 }
 
 async fn report_caches(leases: Store<ComputeLease>, stores: Stores, check: Check) {
-    let Stores { pods, nodes, storage_classes } = stores;
+    let Stores { pods, claims, nodes, storage_classes } = stores;
     let synced = tokio::try_join!(
         leases.wait_until_ready(),
         pods.wait_until_ready(),
+        claims.wait_until_ready(),
         nodes.wait_until_ready(),
         storage_classes.wait_until_ready(),
     );
@@ -256,6 +264,8 @@ async fn report_phases(leases: Store<ComputeLease>, metrics: Metrics) {
     loop {
         interval.tick().await;
         let leases = leases.state();
-        metrics.set_leases(leases.iter().map(|lease| lease.status.as_ref().map(|s| s.phase).unwrap_or_default()));
+        metrics.set_leases(
+            leases.iter().map(|lease| lease.status.as_ref().map(|s| s.phase).unwrap_or_default()),
+        );
     }
 }

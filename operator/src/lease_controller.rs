@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 use crd::{ComputeLease, DesiredState};
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    core::v1::{Node, Pod},
+    core::v1::{Node, PersistentVolumeClaim, Pod},
     storage::v1::StorageClass,
 };
 use kube::{
@@ -75,6 +75,8 @@ pub struct Context {
 pub struct Stores {
     /// Pods of leases.
     pub pods: Store<Pod>,
+    /// Claims of leases.
+    pub claims: Store<PersistentVolumeClaim>,
     /// All nodes.
     pub nodes: Store<Node>,
     /// All storage classes.
@@ -163,6 +165,7 @@ async fn step(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
 }
 
 async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
+    ctx.meter.observe(lease, &ctx.stores, (ctx.clock)());
     let found = dereference_all(lease, ctx).await.map_err(Error::Dereference)?;
     let validated = match validate::validate(lease, &found.manifest, &found.storage_class) {
         Ok(validated) => validated,
@@ -171,7 +174,9 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     let objects = build::build(&validated, &ctx.settings, &found.addresses);
     match apply_all(lease, ctx, &found, objects).await {
         Ok(applied) => {
-            update_status::update(lease, ctx, Outcome::of(applied, &validated)).await.map_err(Error::UpdateStatus)?;
+            update_status::update(lease, ctx, Outcome::of(applied, &validated))
+                .await
+                .map_err(Error::UpdateStatus)?;
             Ok(Action::requeue(if applied == Applied::Complete { RESYNC } else { LOOK_AGAIN }))
         }
         Err(error) => {

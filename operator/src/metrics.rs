@@ -67,7 +67,11 @@ impl Metrics {
     /// Registers everything.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
-            api_writes: counters("operator_api_writes_total", "Writes to the API server.", &["kind", "verb"])?,
+            api_writes: counters(
+                "operator_api_writes_total",
+                "Writes to the API server.",
+                &["kind", "verb"],
+            )?,
             reconcile_seconds: histogram("operator_reconcile_duration_seconds", "Time per reconciliation.")?,
             reconcile_errors: counters(
                 "operator_reconcile_errors_total",
@@ -81,7 +85,10 @@ impl Metrics {
                 scrapes: counters("meter_scrapes_total", "Scrapes of kubelets.", &["result"])?,
                 samples: counters("meter_samples_total", "Samples of pods.", &["result"])?,
                 scrape_seconds: histogram("meter_scrape_duration_seconds", "Time per scrape of a kubelet.")?,
-                lag_seconds: IntGauge::new("meter_lag_seconds", "Age of the oldest newest sample of a metered pod.")?,
+                lag_seconds: IntGauge::new(
+                    "meter_lag_seconds",
+                    "Age of the oldest newest sample of a metered pod.",
+                )?,
                 quarantined: counters(
                     "meter_quarantined_samples_total",
                     "Samples that were not believed.",

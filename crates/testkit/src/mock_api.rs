@@ -115,14 +115,19 @@ impl MockApi {
     /// Takes the requests since the last call and returns those that wrote, as `VERB path`.
     pub fn take_writes(&self) -> Vec<String> {
         let requests = self.take_requests();
-        requests.iter().filter(|request| request.verb != "GET").map(|request| format!("{request:?}")).collect()
+        requests
+            .iter()
+            .filter(|request| request.verb != "GET")
+            .map(|request| format!("{request:?}"))
+            .collect()
     }
 
     async fn serve(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let bytes = body.collect().await.expect("a request body in memory").to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let header =
+            |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let verb = match (&parts.method, header("content-type")) {
             (&Method::PATCH, "application/apply-patch+yaml") => "APPLY",
             (method, _) => method.as_str(),
@@ -133,7 +138,8 @@ impl MockApi {
 
         let mut state = self.lock();
         state.requests.push(Recorded { verb: verb.to_owned(), path: path.to_owned(), body: body.clone() });
-        let fault = state.faults.iter().position(|fault| fault.verb == verb && path.ends_with(&fault.path_end));
+        let fault =
+            state.faults.iter().position(|fault| fault.verb == verb && path.ends_with(&fault.path_end));
         let result = match fault {
             Some(fault) => Err(state.faults.remove(fault).status),
             None => state.store.serve(verb, &Target::parse(path), selector.as_ref(), body),
@@ -142,7 +148,9 @@ impl MockApi {
         match result {
             Ok(object) if metadata_only => answer(StatusCode::OK, &store::metadata_only(object)),
             Ok(object) => answer(StatusCode::OK, &object),
-            Err(store::ALREADY_EXISTS) => answer(StatusCode::CONFLICT, &failure("AlreadyExists", StatusCode::CONFLICT)),
+            Err(store::ALREADY_EXISTS) => {
+                answer(StatusCode::CONFLICT, &failure("AlreadyExists", StatusCode::CONFLICT))
+            }
             Err(status) => answer(status, &failure(reason(status), status)),
         }
     }

@@ -169,7 +169,9 @@ impl Applier<'_> {
         let name = quota.name_any();
         let applied = match self.object(namespace, Kind::ResourceQuota, quota).await? {
             Some(applied) => applied,
-            None => Api::namespaced(self.client.clone(), namespace).get(&name).await.map_err(Error::GetQuota)?,
+            None => {
+                Api::namespaced(self.client.clone(), namespace).get(&name).await.map_err(Error::GetQuota)?
+            }
         };
         Ok(is_enforced(&applied))
     }
@@ -177,15 +179,18 @@ impl Applier<'_> {
     async fn service(&mut self, namespace: &str, objects: ServiceObjects) -> Result<(), Error> {
         let ServiceObjects { name, secret, workload, service } = objects;
         let (kind, wanted_hash) = match &workload {
-            Workload::Deployment(deployment) => (Kind::Deployment, hash(Kind::Deployment, deployment.as_ref())?),
+            Workload::Deployment(deployment) => {
+                (Kind::Deployment, hash(Kind::Deployment, deployment.as_ref())?)
+            }
             Workload::StatefulSet(set) => (Kind::StatefulSet, hash(Kind::StatefulSet, set.as_ref())?),
         };
         if let Some(secret) = secret {
             // The template carries a digest of the Secret, so an applied workload proves an applied Secret.
             // Only a pod that misses it can tell that it was deleted since: the operator may not look.
-            let applied = self.owned.find(kind, &name).is_some_and(|found| {
-                found.applied_hash.as_ref() == Some(&wanted_hash) && !found.terminating
-            });
+            let applied = self
+                .owned
+                .find(kind, &name)
+                .is_some_and(|found| found.applied_hash.as_ref() == Some(&wanted_hash) && !found.terminating);
             if !applied || self.missing_secrets.contains(&name) {
                 self.write::<Secret>(namespace, Kind::Secret, secret).await?;
             }
@@ -217,7 +222,9 @@ impl Applier<'_> {
         if let Some(found) = self.owned.find(kind, &object.name_any()) {
             let known = match found.generation {
                 None => true,
-                Some(generation) => *self.generations.entry(found.uid.clone()).or_insert(generation) == generation,
+                Some(generation) => {
+                    *self.generations.entry(found.uid.clone()).or_insert(generation) == generation
+                }
             };
             if known && is_current(found, &object) {
                 return Ok(None);
@@ -248,10 +255,9 @@ impl Applier<'_> {
     }
 
     async fn prune(&self, namespace: &str, keep: &Keep) -> Result<(), Error> {
-        for (kind, wanted) in [
-            (Kind::Deployment, &keep.deployments),
-            (Kind::StatefulSet, &keep.stateful_sets),
-        ] {
+        for (kind, wanted) in
+            [(Kind::Deployment, &keep.deployments), (Kind::StatefulSet, &keep.stateful_sets)]
+        {
             for name in self.orphans(kind, wanted) {
                 match kind {
                     Kind::Deployment => self.delete::<Deployment>(namespace, kind, &name).await?,
@@ -284,7 +290,9 @@ impl Applier<'_> {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + fmt::Debug + DeserializeOwned,
     {
-        match Api::<K>::namespaced(self.client.clone(), namespace).delete(name, &DeleteParams::background()).await
+        match Api::<K>::namespaced(self.client.clone(), namespace)
+            .delete(name, &DeleteParams::background())
+            .await
         {
             // Gone is what was wanted.
             Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),

@@ -77,7 +77,8 @@ pub async fn cleanup(lease: &ComputeLease, ctx: &Context) -> Result<Action, Erro
     if tear_down(lease, ctx).await? != Teardown::Gone {
         return Ok(Action::requeue(LOOK_AGAIN));
     }
-    let rest = lease.finalizers().iter().filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
+    let rest =
+        lease.finalizers().iter().filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
     patch_finalizers(lease, ctx, rest).await?;
     ctx.memory.forget(lease);
     ctx.meter.forget(lease);

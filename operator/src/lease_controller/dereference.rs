@@ -14,10 +14,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::ListParams,
-};
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
 
 use super::owned::{Kind, Owned, OwnedMeta};
@@ -151,7 +148,8 @@ pub async fn namespace(client: &Client, lease: &ComputeLease) -> Result<Namespac
         .get_metadata_opt(&name)
         .await
         .map_err(|source| Error::GetNamespace { name, source })?;
-    Ok(found.map_or(NamespaceState::Missing, |found| namespace_state(&found.metadata, lease.uid().as_deref())))
+    Ok(found
+        .map_or(NamespaceState::Missing, |found| namespace_state(&found.metadata, lease.uid().as_deref())))
 }
 
 /// Decides whose a namespace is: only label and annotation together make it ours.
@@ -187,7 +185,8 @@ async fn list<K>(client: &Client, namespace: &str, kind: Kind, owned: &mut Owned
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + fmt::Debug + DeserializeOwned,
 {
-    let params = ListParams::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE));
+    let params =
+        ListParams::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE));
     let found = Api::<K>::namespaced(client.clone(), namespace)
         .list_metadata(&params)
         .await
@@ -252,7 +251,8 @@ mod tests {
                     name: Some(name.to_owned()),
                     creation_timestamp: Some(Time(jiff::Timestamp::from_second(second).unwrap())),
                     annotations: Some(
-                        [("storageclass.kubernetes.io/is-default-class".to_owned(), default.to_owned())].into(),
+                        [("storageclass.kubernetes.io/is-default-class".to_owned(), default.to_owned())]
+                            .into(),
                     ),
                     ..ObjectMeta::default()
                 },

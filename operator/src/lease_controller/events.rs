@@ -37,7 +37,11 @@ async fn publish(recorder: &Recorder, lease: &ComputeLease, reason: &str, action
         secondary: None,
     };
     if let Err(error) = recorder.publish(&event, &lease.object_ref(&())).await {
-        tracing::warn!(lease = lease.metadata.name, error = &error as &dyn StdError, "failed to publish an event");
+        tracing::warn!(
+            lease = lease.metadata.name,
+            error = &error as &dyn StdError,
+            "failed to publish an event"
+        );
     }
 }
 

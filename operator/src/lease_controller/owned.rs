@@ -57,7 +57,11 @@ impl From<&ObjectMeta> for OwnedMeta {
     fn from(metadata: &ObjectMeta) -> Self {
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
-            applied_hash: metadata.annotations.as_ref().and_then(|all| all.get(labels::APPLIED_HASH)).cloned(),
+            applied_hash: metadata
+                .annotations
+                .as_ref()
+                .and_then(|all| all.get(labels::APPLIED_HASH))
+                .cloned(),
             labels: metadata.labels.clone().unwrap_or_default(),
             generation: metadata.generation,
             terminating: metadata.deletion_timestamp.is_some(),

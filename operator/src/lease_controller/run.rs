@@ -6,7 +6,9 @@ use crd::{ComputeLease, labels};
 use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
-    core::v1::{LimitRange, Namespace, Node, Pod, ResourceQuota, Service, ServiceAccount},
+    core::v1::{
+        LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service, ServiceAccount,
+    },
     networking::v1::NetworkPolicy,
     rbac::v1::RoleBinding,
     storage::v1::StorageClass,
@@ -25,7 +27,7 @@ use telemetry::CancellationToken;
 use tokio::time::Duration;
 
 use super::{Context, error_policy, pods, reconcile};
-use crate::metrics::Metrics;
+use crate::{meter::Meter, metrics::Metrics};
 
 /// Leases that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;
@@ -41,6 +43,8 @@ pub struct Writers {
     pub leases: Writer<ComputeLease>,
     /// Pods of leases.
     pub pods: Writer<Pod>,
+    /// Claims of leases.
+    pub claims: Writer<PersistentVolumeClaim>,
     /// All nodes.
     pub nodes: Writer<Node>,
     /// All storage classes.
@@ -58,11 +62,13 @@ pub async fn run(
     let client = &ctx.client;
     let metrics = &ctx.metrics;
     let system = ctx.settings.system_namespace.clone();
-    let Writers { leases: lease_writer, pods: pod_writer, nodes: node_writer, storage_classes } = writers;
+    let Writers { leases: lease_writer, pods: pod_writer, claims, nodes: node_writer, storage_classes } =
+        writers;
 
     let triggers: Vec<BoxStream<'static, Trigger>> = vec![
         lease_triggers(client, metrics, &system, lease_writer),
-        pod_triggers(client, metrics, &system, pod_writer),
+        pod_triggers(client, metrics, &system, pod_writer, ctx.meter.clone()),
+        claim_watch(client, metrics, claims),
         node_triggers(client, metrics, node_writer, &ctx, leases.clone()),
         storage_class_watch(client, metrics, storage_classes),
         owned_triggers::<Namespace>(client, metrics, &system, "Namespace"),
@@ -122,6 +128,7 @@ fn pod_triggers(
     metrics: &Metrics,
     system: &str,
     writer: Writer<Pod>,
+    meter: Arc<Meter>,
 ) -> BoxStream<'static, Trigger> {
     let system = system.to_owned();
     watcher(Api::<Pod>::all(client.clone()), managed())
@@ -130,6 +137,11 @@ fn pod_triggers(
         .reflect(writer)
         .touched_objects()
         .filter_map(logged(metrics, "Pod"))
+        .inspect(move |pod| {
+            if pod.metadata.deletion_timestamp.is_some() {
+                meter.pod_is_dying();
+            }
+        })
         .filter_map(move |pod| future::ready(lease_of(&pod, &system)))
         .boxed()
 }
@@ -164,6 +176,22 @@ fn node_triggers(
             future::ready(changed.then(|| stream::iter(triggers)))
         })
         .flatten()
+        .boxed()
+}
+
+fn claim_watch(
+    client: &Client,
+    metrics: &Metrics,
+    writer: Writer<PersistentVolumeClaim>,
+) -> BoxStream<'static, Trigger> {
+    watcher(Api::<PersistentVolumeClaim>::all(client.clone()), managed())
+        .default_backoff()
+        .modify(|claim| claim.managed_fields_mut().clear())
+        .reflect(writer)
+        .touched_objects()
+        .filter_map(logged(metrics, "PersistentVolumeClaim"))
+        // The meter looks at claims by itself, and a lease is ready by its pods.
+        .filter_map(|_| future::ready(None))
         .boxed()
 }
 

@@ -204,7 +204,9 @@ fn metered(draft: &mut Draft, meter: MeterView) {
 fn ended(draft: &mut Draft, lease: &ComputeLease, ending: Ending) {
     let namespace = draft.status.namespace.clone().unwrap_or_else(|| lease.name_any());
     let message = match &ending {
-        Ending::UsageFinal(_) | Ending::DeletingNamespace => Some(format!("namespace {namespace} is being deleted")),
+        Ending::UsageFinal(_) | Ending::DeletingNamespace => {
+            Some(format!("namespace {namespace} is being deleted"))
+        }
         Ending::DeletingVolumes => Some(format!("volumes of namespace {namespace} are being deleted")),
         Ending::Ended => None,
     };

@@ -3,14 +3,15 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crd::{
-    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, ResourceLimits, TierName, convert,
+    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, ResourceLimits, TierName,
+    convert,
 };
 use futures::channel::mpsc;
 use jiff::Timestamp;
 use k8s_openapi::{
     ByteString,
     api::{
-        core::v1::{Node, Pod, Secret},
+        core::v1::{Node, PersistentVolumeClaim, Pod, Secret},
         storage::v1::StorageClass,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -82,7 +83,11 @@ pub(crate) fn check_golden(path: &str, found: &serde_json::Value) {
         std::fs::write(&path, &found).unwrap();
     }
     let wanted = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(wanted == found, "{} is stale: run UPDATE_GOLDEN=1 cargo test -p operator\n{found}", path.display());
+    assert!(
+        wanted == found,
+        "{} is stale: run UPDATE_GOLDEN=1 cargo test -p operator\n{found}",
+        path.display()
+    );
 }
 
 /// A lease of the guestbook, as the API server would return it after the agent wrote it.
@@ -186,6 +191,7 @@ pub(crate) struct Scenario {
     pub(crate) ctx: Arc<Context>,
     pods: Writer<Pod>,
     classes: Writer<StorageClass>,
+    _claims: Writer<PersistentVolumeClaim>,
     _nodes: Writer<Node>,
 }
 
@@ -196,6 +202,7 @@ impl Scenario {
         let api = MockApi::new();
         let client = api.client();
         let (pods, pod_writer) = reflector::store();
+        let (claims, claim_writer) = reflector::store();
         let (nodes, node_writer) = reflector::store();
         let (storage_classes, class_writer) = reflector::store();
         let metrics = Metrics::register(&Registry::new()).unwrap();
@@ -212,13 +219,20 @@ impl Scenario {
             ),
             client,
             settings: self::settings(),
-            stores: Stores { pods, nodes, storage_classes },
+            stores: Stores { pods, claims, nodes, storage_classes },
             meter,
             metrics,
             memory: Memory::default(),
             clock: now,
         });
-        let mut scenario = Self { api, ctx, pods: pod_writer, classes: class_writer, _nodes: node_writer };
+        let mut scenario = Self {
+            api,
+            ctx,
+            pods: pod_writer,
+            classes: class_writer,
+            _claims: claim_writer,
+            _nodes: node_writer,
+        };
         scenario.api.insert(&lease_path(), lease(yaml));
         scenario.put_manifest(yaml);
         scenario.put_class(storage_class("Delete"));

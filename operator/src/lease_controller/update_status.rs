@@ -8,7 +8,9 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    Context, owned::Kind, pods,
+    Context,
+    owned::Kind,
+    pods,
     status::{self, Observation, Outcome},
 };
 use crate::metrics::Verb;

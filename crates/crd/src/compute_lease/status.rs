@@ -125,7 +125,7 @@ pub struct LeaseUsage {
     pub meter_root: String,
     /// State that the meter resumes from after a restart. Opaque and bounded; not part of the interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 131072))]
+    #[schemars(length(max = 1048576))]
     pub state: Option<String>,
 }
 

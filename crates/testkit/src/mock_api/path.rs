@@ -53,7 +53,10 @@ mod tests {
         };
         assert_eq!(Target::parse("/api/v1/namespaces"), target("/api/v1/namespaces", None, None));
         assert_eq!(Target::parse("/api/v1/namespaces/a"), target("/api/v1/namespaces", Some("a"), None));
-        assert_eq!(Target::parse("/api/v1/namespaces/a/pods"), target("/api/v1/namespaces/a/pods", None, None));
+        assert_eq!(
+            Target::parse("/api/v1/namespaces/a/pods"),
+            target("/api/v1/namespaces/a/pods", None, None)
+        );
         assert_eq!(
             Target::parse("/apis/g/v1/namespaces/a/things/b/status"),
             target("/apis/g/v1/namespaces/a/things", Some("b"), Some("status"))

@@ -1,8 +1,6 @@
 //! Bounds for one container and one claim, enforced at admission even where the quota lags.
 
-use k8s_openapi::{
-    api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec},
-};
+use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec};
 use manifest::Service;
 
 use super::{EPHEMERAL_STORAGE_BYTES, metadata, milli, number, quantities};

@@ -54,7 +54,11 @@ pub fn build(lease: &Validated, settings: &Settings, addresses: &ClusterAddresse
         public_egress(lease, &settings.public_egress_deny, addresses),
     ];
     policies.extend(
-        lease.manifest.services().iter().filter_map(|(name, service)| from_gateway(lease, settings, name, service)),
+        lease
+            .manifest
+            .services()
+            .iter()
+            .filter_map(|(name, service)| from_gateway(lease, settings, name, service)),
     );
     policies
 }
@@ -101,7 +105,10 @@ fn public_egress(lease: &Validated, deny: &[Cidr], addresses: &ClusterAddresses)
         "public-egress",
         None,
         Some(vec![NetworkPolicyEgressRule {
-            to: Some(vec![block("0.0.0.0/0", &NOT_PUBLIC_V4, deny_v4), block("::/0", &NOT_PUBLIC_V6, deny_v6)]),
+            to: Some(vec![
+                block("0.0.0.0/0", &NOT_PUBLIC_V4, deny_v4),
+                block("::/0", &NOT_PUBLIC_V6, deny_v6),
+            ]),
             ports: Some(ports),
         }]),
     )
@@ -165,7 +172,9 @@ fn policy(
         metadata: metadata(lease, name),
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(LabelSelector::default()),
-            policy_types: Some(types.iter().filter(|(_, given)| *given).map(|(name, _)| (*name).to_owned()).collect()),
+            policy_types: Some(
+                types.iter().filter(|(_, given)| *given).map(|(name, _)| (*name).to_owned()).collect(),
+            ),
             // An empty list and no list mean the same, and the API server drops the former.
             ingress: ingress.filter(|rules| !rules.is_empty()),
             egress: egress.filter(|rules| !rules.is_empty()),
@@ -187,5 +196,9 @@ fn selector(labels: BTreeMap<String, String>) -> LabelSelector {
 }
 
 fn port(protocol: &str, first: i32, last: Option<i32>) -> NetworkPolicyPort {
-    NetworkPolicyPort { protocol: Some(protocol.to_owned()), port: Some(IntOrString::Int(first)), end_port: last }
+    NetworkPolicyPort {
+        protocol: Some(protocol.to_owned()),
+        port: Some(IntOrString::Int(first)),
+        end_port: last,
+    }
 }

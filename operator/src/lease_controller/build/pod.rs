@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, PodSecurityContext, PodSpec,
-        PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretEnvSource, SecurityContext,
-        TCPSocketAction, Toleration, VolumeMount,
+        Capabilities, Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, PodSecurityContext,
+        PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretEnvSource,
+        SecurityContext, TCPSocketAction, Toleration, VolumeMount,
     },
     apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
 };
@@ -30,7 +30,12 @@ const DEFAULT_FS_GROUP: i64 = 10001;
 const TERMINATION_GRACE_SECONDS: i64 = 30;
 
 /// The template of a service's pods.
-pub fn template(lease: &Validated, settings: &Settings, name: &ServiceName, service: &Service) -> PodTemplateSpec {
+pub fn template(
+    lease: &Validated,
+    settings: &Settings,
+    name: &ServiceName,
+    service: &Service,
+) -> PodTemplateSpec {
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(service_labels(lease, name)),
@@ -102,7 +107,10 @@ fn container(name: &ServiceName, service: &Service) -> Container {
         ),
         env_from: (!service.secrets.is_empty()).then(|| {
             vec![EnvFromSource {
-                secret_ref: Some(SecretEnvSource { name: secret::name(name.as_str()), optional: Some(false) }),
+                secret_ref: Some(SecretEnvSource {
+                    name: secret::name(name.as_str()),
+                    optional: Some(false),
+                }),
                 ..EnvFromSource::default()
             }]
         }),
@@ -129,7 +137,10 @@ fn container(name: &ServiceName, service: &Service) -> Container {
             privileged: Some(false),
             read_only_root_filesystem: Some(false),
             run_as_non_root: Some(true),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                localhost_profile: None,
+            }),
             ..SecurityContext::default()
         }),
         volume_mounts: some_unless_empty(

@@ -39,7 +39,9 @@ fn flatten(objects: LeaseObjects) -> Vec<Value> {
 }
 
 fn addresses() -> ClusterAddresses {
-    ClusterAddresses { nodes: vec![Cidr::host("192.0.2.7".parse().unwrap()), Cidr::host("8.8.4.4".parse().unwrap())] }
+    ClusterAddresses {
+        nodes: vec![Cidr::host("192.0.2.7".parse().unwrap()), Cidr::host("8.8.4.4".parse().unwrap())],
+    }
 }
 
 #[test]

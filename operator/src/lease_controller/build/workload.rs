@@ -49,7 +49,12 @@ fn deployment(lease: &Validated, settings: &Settings, name: &ServiceName, servic
     }
 }
 
-fn stateful_set(lease: &Validated, settings: &Settings, name: &ServiceName, service: &Service) -> StatefulSet {
+fn stateful_set(
+    lease: &Validated,
+    settings: &Settings,
+    name: &ServiceName,
+    service: &Service,
+) -> StatefulSet {
     StatefulSet {
         metadata: service_metadata(lease, name.as_str(), name),
         spec: Some(StatefulSetSpec {
@@ -77,7 +82,11 @@ fn claim(lease: &Validated, name: &ServiceName, volume: &manifest::Volume) -> Pe
     let mut labels = service_labels(lease, name);
     labels.insert(crd::labels::VOLUME.to_owned(), volume.name.to_string());
     PersistentVolumeClaim {
-        metadata: ObjectMeta { name: Some(volume.name.to_string()), labels: Some(labels), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(volume.name.to_string()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        },
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
             storage_class_name: lease.storage_class.clone(),

@@ -34,7 +34,8 @@ fn next(current: &ComputeLeaseStatus, outcome: Outcome<'_>, pods: &[Arc<Pod>]) -
 
 /// Phase, conditions as `Type=Status(Reason)`, and message.
 fn summary(status: &ComputeLeaseStatus) -> (Phase, Vec<String>, Option<&str>) {
-    let conditions = status.conditions.iter().map(|c| format!("{}={}({})", c.type_, c.status, c.reason)).collect();
+    let conditions =
+        status.conditions.iter().map(|c| format!("{}={}({})", c.type_, c.status, c.reason)).collect();
     (status.phase, conditions, status.message.as_deref())
 }
 

@@ -20,7 +20,11 @@ fn delete_class() -> StorageClassState {
 }
 
 /// Reason and text of the refusal.
-fn refusal(lease: &ComputeLease, manifest: &ManifestState, storage: &StorageClassState) -> (&'static str, String) {
+fn refusal(
+    lease: &ComputeLease,
+    manifest: &ManifestState,
+    storage: &StorageClassState,
+) -> (&'static str, String) {
     let refusal = validate(lease, manifest, storage).unwrap_err();
     (refusal.reason(), refusal.to_string())
 }

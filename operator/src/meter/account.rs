@@ -1,0 +1,212 @@
+//! The meter's account of one lease: its ledger and what was published of it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{ComputeLease, LeaseUsage, ResourceUsage, UsedResources, convert};
+use jiff::Timestamp;
+use tokio::time::Duration;
+use usage::{
+    ContainerState, Counter, GaugeSample, LeaseView, Ledger, Millis, PodView, Sample, Term, Totals, Used,
+    Verdict,
+};
+
+use super::{Freshness, kubelet::PodStats, millis};
+
+/// Larger states are left out: the API server would refuse the status.
+const LONGEST_STATE: usize = 1 << 20;
+
+/// Account of one lease.
+#[derive(Debug)]
+pub(super) struct Account {
+    namespace: String,
+    ledger: Ledger,
+    published: Option<LeaseUsage>,
+    /// Newest reading of each running pod, or when it was first seen running.
+    sampled_at: BTreeMap<String, Millis>,
+    finished: bool,
+}
+
+impl Account {
+    /// Goes on from what was published, or begins.
+    pub(super) fn resume(lease: &ComputeLease) -> Self {
+        let published = lease.status.as_ref().and_then(|status| status.usage.clone());
+        Self {
+            namespace: lease.metadata.name.clone().unwrap_or_default(),
+            ledger: published.as_ref().map_or_else(Ledger::new, resume_ledger),
+            published,
+            sampled_at: BTreeMap::new(),
+            finished: false,
+        }
+    }
+
+    /// Name of the lease's namespace.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The newest publication.
+    pub(super) fn published(&self) -> Option<&LeaseUsage> {
+        self.published.as_ref()
+    }
+
+    /// The oldest of the newest readings of its running pods.
+    pub(super) fn sampled_at(&self) -> Option<Millis> {
+        self.sampled_at.values().min().copied()
+    }
+
+    /// Whether the last publication was made.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Counts what was given until now.
+    pub(super) fn observe(&mut self, lease: &ComputeLease, view: &LeaseView, now: Millis) {
+        if self.finished {
+            return;
+        }
+        if let Some(term) = lease.spec.term {
+            let second = |value: i64| market::Timestamp(u64::try_from(value).unwrap_or(0));
+            self.ledger
+                .set_term(Term { started_at: second(term.started_at), ends_at: Some(second(term.ends_at)) });
+        }
+        self.ledger.observe(now, view);
+        let running: BTreeSet<&String> =
+            view.pods.iter().filter(|pod| is_running(pod)).map(|pod| &pod.uid).collect();
+        self.sampled_at.retain(|uid, _| running.contains(uid));
+        for uid in running {
+            self.sampled_at.entry(uid.clone()).or_insert(now);
+        }
+    }
+
+    /// Counts the readings of one pod; returns what became of each.
+    pub(super) fn sample(&mut self, pod: &PodStats, now: Millis) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        let Some(start) = pod.start_time.map(millis) else { return verdicts };
+        let uid = &pod.pod_ref.uid;
+        let mut counter = |ledger: &mut Ledger, counter: Counter, at: Timestamp, value: Option<u64>| {
+            let value = value?;
+            let sample = Sample { pod_uid: uid.clone(), counter, start, at: millis(at), value };
+            verdicts.push(ledger.sample(now, &sample));
+            Some(sample.at)
+        };
+        if let Some(cpu) = &pod.cpu
+            && let Some(at) =
+                counter(&mut self.ledger, Counter::CpuNanoseconds, cpu.time, cpu.usage_core_nano_seconds)
+        {
+            self.sampled_at.entry(uid.clone()).and_modify(|newest| *newest = at.max(*newest));
+        }
+        if let Some(network) = &pod.network {
+            counter(&mut self.ledger, Counter::NetworkRxBytes, network.time, network.rx_bytes);
+            counter(&mut self.ledger, Counter::NetworkTxBytes, network.time, network.tx_bytes);
+        }
+        if let Some(memory) = &pod.memory
+            && let Some(bytes) = memory.working_set_bytes
+        {
+            let sample = GaugeSample { pod_uid: uid.clone(), at: millis(memory.time), bytes };
+            verdicts.push(self.ledger.gauge(now, &sample));
+        }
+        verdicts
+    }
+
+    /// Publishes if that is due; returns whether it was.
+    pub(super) fn publish(&mut self, interval: Duration) -> bool {
+        let as_of = self.ledger.as_of().0;
+        let published_to = self.published.as_ref().map(|usage| u64::try_from(usage.as_of).unwrap_or(0));
+        let due = match published_to {
+            // Before its term a ledger counts nothing and its time stands still.
+            _ if self.finished || as_of == 0 => false,
+            None => true,
+            Some(published_to) => as_of >= published_to.saturating_add(interval.as_secs()),
+        };
+        if due {
+            self.cut();
+        }
+        due
+    }
+
+    /// Makes the last publication, unless nothing was ever counted.
+    pub(super) fn finish(&mut self) {
+        if !self.finished && self.ledger.as_of().0 > 0 {
+            self.cut();
+        }
+        self.finished = true;
+    }
+
+    fn cut(&mut self) {
+        let (before, sequence) = match &self.published {
+            Some(published) => (published.as_of, published.sequence.saturating_add(1)),
+            None => (0, 1),
+        };
+        let totals = self.ledger.totals();
+        let as_of = i64::try_from(self.ledger.as_of().0).unwrap_or(i64::MAX);
+        let state = serde_json::to_string(&self.ledger).ok().filter(|state| state.len() <= LONGEST_STATE);
+        if state.is_none() {
+            tracing::error!(
+                namespace = self.namespace,
+                "the meter's state is too large to publish; a restart would cost the provider some usage"
+            );
+        }
+        self.published = Some(LeaseUsage {
+            // An end that was brought nearer may not turn published time back.
+            as_of: as_of.max(before),
+            sequence,
+            allocated: ResourceUsage::from(&totals.allocated),
+            used: used(&totals.used),
+            meter_root: convert::hex(self.ledger.meter_root().as_slice()),
+            state,
+        });
+    }
+}
+
+fn is_running(pod: &PodView) -> bool {
+    pod.containers.iter().any(|container| matches!(container.state, ContainerState::Running { .. }))
+}
+
+/// Whether a lease is being counted, from its term and the age of its readings.
+pub(super) fn freshness(
+    lease: &ComputeLease,
+    sampled_at: Option<Millis>,
+    now: Timestamp,
+    stale_after: Duration,
+) -> Freshness {
+    let Some(term) = lease.spec.term else { return Freshness::NotStarted };
+    if now.as_second() < term.started_at {
+        return Freshness::NotStarted;
+    }
+    if now.as_second() >= term.ends_at {
+        return Freshness::Ended;
+    }
+    // A lease that was never sampled may be as new as its term.
+    let since = sampled_at.unwrap_or(Millis(u64::try_from(term.started_at).unwrap_or(0) * 1000));
+    let age = Duration::from_millis(millis(now).since(since));
+    if age <= stale_after { Freshness::Fresh } else { Freshness::Stale }
+}
+
+/// A publication without a readable state still holds totals, and they must never fall.
+fn resume_ledger(usage: &LeaseUsage) -> Ledger {
+    let state = usage.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
+    state.unwrap_or_else(|| {
+        let totals =
+            Totals { allocated: usage.allocated().unwrap_or_default(), used: parse_used(&usage.used) };
+        tracing::warn!("the meter's state is missing or unreadable; going on from the published totals");
+        Ledger::resume(&totals, usage.as_of().unwrap_or_default())
+    })
+}
+
+fn used(used: &Used) -> UsedResources {
+    UsedResources {
+        cpu_nanoseconds: used.cpu_ns.to_string(),
+        memory_byte_seconds: used.memory_byte_seconds.to_string(),
+        network_rx_bytes: used.network_rx_bytes.to_string(),
+        network_tx_bytes: used.network_tx_bytes.to_string(),
+    }
+}
+
+fn parse_used(wire: &UsedResources) -> Used {
+    Used {
+        cpu_ns: wire.cpu_nanoseconds.parse().unwrap_or_default(),
+        memory_byte_seconds: wire.memory_byte_seconds.parse().unwrap_or_default(),
+        network_rx_bytes: wire.network_rx_bytes.parse().unwrap_or_default(),
+        network_tx_bytes: wire.network_tx_bytes.parse().unwrap_or_default(),
+    }
+}

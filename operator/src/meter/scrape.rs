@@ -1,0 +1,124 @@
+//! Asks the kubelets of the nodes that run leases, and hands their readings to the accounts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::ResourceExt;
+use tokio::time::{Duration, Instant};
+use usage::Verdict;
+
+use super::{Meter, kubelet::Summary, millis};
+use crate::lease_controller::Stores;
+
+/// Nodes that are asked at the same time.
+const PARALLEL: usize = 8;
+
+/// Whether every node answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scraped {
+    /// All did, or there was none to ask.
+    All,
+    /// At least one did not.
+    Some,
+}
+
+/// Addresses of the nodes that run pods which `wanted` picks, by node name.
+pub(super) fn nodes_of(stores: &Stores, wanted: impl Fn(&Pod) -> bool) -> BTreeMap<String, IpAddr> {
+    let names: BTreeSet<String> = stores
+        .pods
+        .state()
+        .iter()
+        .filter(|pod| wanted(pod))
+        .filter_map(|pod| pod.spec.as_ref()?.node_name.clone())
+        .collect();
+    stores
+        .nodes
+        .state()
+        .iter()
+        .filter(|node| names.contains(&node.name_any()))
+        .filter_map(|node| Some((node.name_any(), internal_address(node)?)))
+        .collect()
+}
+
+fn internal_address(node: &Node) -> Option<IpAddr> {
+    let addresses = node.status.as_ref()?.addresses.as_ref()?;
+    addresses.iter().find(|address| address.type_ == "InternalIP")?.address.parse().ok()
+}
+
+/// A tenth earlier or later, so that many meters do not fall into step. The spread follows from the turn
+/// alone: nothing depends on its being unpredictable.
+pub(super) fn jittered(interval: Duration, turn: u32) -> Duration {
+    // Multiplying by an odd constant walks through all residues in a scattered order.
+    let scattered = turn.wrapping_mul(2_654_435_761) >> 16;
+    interval * 9 / 10 + interval / 5 * (scattered % 256) / 256
+}
+
+impl Meter {
+    /// Asks these nodes.
+    pub(super) async fn scrape(&self, nodes: &BTreeMap<String, IpAddr>, now: Timestamp) -> Scraped {
+        let answers: Vec<Scraped> = stream::iter(nodes.clone())
+            .map(|(name, address)| async move { self.scrape_node(&name, address, now).await })
+            .buffer_unordered(PARALLEL)
+            .collect()
+            .await;
+        if answers.contains(&Scraped::Some) { Scraped::Some } else { Scraped::All }
+    }
+
+    async fn scrape_node(&self, name: &str, address: IpAddr, now: Timestamp) -> Scraped {
+        let metrics = &self.metrics.meter;
+        let started = Instant::now();
+        let answer = self.kubelets.summary(address).await;
+        metrics.scrape_seconds.observe(started.elapsed().as_secs_f64());
+        match answer {
+            Ok(summary) => {
+                metrics.scrapes.with_label_values(&["ok"]).inc();
+                // Readings are newer than the look at the clock before the scrape.
+                self.take(&summary, now.saturating_add(started.elapsed()).unwrap_or(now));
+                Scraped::All
+            }
+            Err(error) => {
+                metrics.scrapes.with_label_values(&["error"]).inc();
+                tracing::warn!(node = name, error = &error as &dyn std::error::Error, "failed to scrape");
+                Scraped::Some
+            }
+        }
+    }
+
+    fn take(&self, summary: &Summary, now: Timestamp) {
+        let mut accounts = self.lock();
+        for account in accounts.values_mut().filter(|account| !account.is_finished()) {
+            let pods = summary.pods.iter().filter(|pod| pod.pod_ref.namespace == account.namespace());
+            for pod in pods.cloned().collect::<Vec<_>>() {
+                for verdict in account.sample(&pod, millis(now)) {
+                    self.count(&pod.pod_ref.uid, verdict);
+                }
+            }
+        }
+    }
+
+    fn count(&self, pod: &str, verdict: Verdict) {
+        let result = match verdict {
+            Verdict::Baseline => "baseline",
+            Verdict::Credited(_) => "accepted",
+            Verdict::OutsideTerm => "outside_term",
+            Verdict::NotNewer => "stale",
+            Verdict::Future => "future",
+            Verdict::UnknownPod => "unknown",
+            Verdict::Quarantined(reason) => {
+                let label = match reason {
+                    usage::QuarantineReason::WentBack => "went_back",
+                    usage::QuarantineReason::AboveLimit => "above_limit",
+                };
+                self.metrics.meter.quarantined.with_label_values(&[label]).inc();
+                tracing::warn!(pod, reason = label, "a reading cannot be true and was not counted");
+                "quarantined"
+            }
+        };
+        self.metrics.meter.samples.with_label_values(&[result]).inc();
+    }
+}

@@ -1,0 +1,358 @@
+//! The meter against kubelets that speak real HTTPS, with truth that is known.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use axum::{Json, Router, extract::State, http::HeaderMap, http::StatusCode, routing::get};
+use axum_server::tls_rustls::RustlsConfig;
+use crd::{ComputeLeaseStatus, ResourceUsage, ServiceStatus, Term, UsedResources};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use kube::runtime::{
+    reflector::{self, store::Writer},
+    watcher::Event,
+};
+use serde_json::{Value, json};
+use telemetry::Registry;
+
+use super::*;
+use crate::{
+    lease_controller::test_support::{lease, manifest_yaml, name},
+    meter::kubelet::{KubeletTrust, Summary},
+};
+
+const TOKEN: &str = "token-of-the-operator";
+const START: i64 = 1_800_000_000;
+
+/// A node with a kubelet that answers what the test says.
+struct FakeKubelet {
+    addr: SocketAddr,
+    authority: PathBuf,
+    token: PathBuf,
+    answer: Arc<Mutex<Value>>,
+    _files: tempfile::TempDir,
+}
+
+impl FakeKubelet {
+    async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let files = tempfile::tempdir().unwrap();
+        let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let authority = files.path().join("ca.crt");
+        std::fs::write(&authority, certified.cert.pem()).unwrap();
+        let token = files.path().join("token");
+        std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
+        let tls = RustlsConfig::from_pem(
+            certified.cert.pem().into_bytes(),
+            certified.signing_key.serialize_pem().into_bytes(),
+        )
+        .await
+        .unwrap();
+        let answer = Arc::new(Mutex::new(json!({"pods": []})));
+        let app = Router::new().route("/stats/summary", get(summary)).with_state(answer.clone());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = axum_server::from_tcp_rustls(listener, tls).unwrap();
+        tokio::spawn(server.serve(app.into_make_service()));
+        Self { addr, authority, token, answer, _files: files }
+    }
+
+    fn client(&self, trust: KubeletTrust) -> KubeletClient {
+        KubeletClient::new(trust, self.token.clone(), self.addr.port()).unwrap()
+    }
+
+    fn trusted(&self) -> KubeletClient {
+        self.client(KubeletTrust::Authority(self.authority.clone()))
+    }
+
+    /// The pod `web-0` at a second of the test, with its CPU seconds and sent bytes since its start.
+    fn shows(&self, second: i64, cpu_seconds: u64, tx_bytes: u64) {
+        *self.answer.lock().unwrap() = json!({"node": {"nodeName": "node-a"}, "pods": [{
+            "podRef": {"name": "web-0", "namespace": name().as_str(), "uid": "pod-web-0"},
+            "startTime": time(0),
+            "cpu": {"time": time(second), "usageCoreNanoSeconds": cpu_seconds * 1_000_000_000, "usageNanoCores": 7},
+            "memory": {"time": time(second), "workingSetBytes": 1 << 20},
+            "network": {"time": time(second), "rxBytes": 5, "txBytes": tx_bytes, "interfaces": []},
+            "containers": []
+        }]});
+    }
+}
+
+async fn summary(
+    State(answer): State<Arc<Mutex<Value>>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, StatusCode> {
+    match headers.get("authorization").map(|value| value.as_bytes()) {
+        Some(value) if value == format!("Bearer {TOKEN}").as_bytes() => {
+            Ok(Json(answer.lock().unwrap().clone()))
+        }
+        _ => Err(StatusCode::UNAUTHORIZED),
+    }
+}
+
+fn time(second: i64) -> String {
+    at(second).to_string()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(START + second).unwrap()
+}
+
+/// A lease with one service of one pod, whose term runs from second 10 to second 1000 of the test.
+struct Rig {
+    kubelet: FakeKubelet,
+    stores: Stores,
+    lease: ComputeLease,
+    _writers: (Writer<Pod>, Writer<Node>, Writer<PersistentVolumeClaim>),
+}
+
+impl Rig {
+    async fn new() -> Self {
+        let kubelet = FakeKubelet::start().await;
+        let (pods, mut pod_writer) = reflector::store();
+        let (nodes, mut node_writer) = reflector::store();
+        let (claims, mut claim_writer) = reflector::store();
+        pod_writer.apply_watcher_event(&Event::Apply(pod()));
+        node_writer.apply_watcher_event(&Event::Apply(node()));
+        claim_writer.apply_watcher_event(&Event::Apply(claim()));
+        let mut lease = lease(&manifest_yaml());
+        lease.spec.term = Some(Term { started_at: START + 10, ends_at: START + 1000 });
+        let service = |name: &str| ServiceStatus {
+            name: name.to_owned(),
+            replicas: 1,
+            ready_replicas: 1,
+            ports: vec![],
+            pods: vec![],
+        };
+        lease.status =
+            Some(ComputeLeaseStatus { services: vec![service("web")], ..ComputeLeaseStatus::default() });
+        Self {
+            kubelet,
+            stores: Stores { pods, claims, nodes, storage_classes: reflector::store().0 },
+            lease,
+            _writers: (pod_writer, node_writer, claim_writer),
+        }
+    }
+
+    fn meter(&self) -> Meter {
+        let settings = MeterSettings {
+            scrape_interval: Duration::from_secs(30),
+            publish_interval: Duration::from_secs(60),
+        };
+        let metrics = Metrics::register(&Registry::new()).unwrap();
+        Meter::new(settings, self.kubelet.trusted(), metrics, mpsc::unbounded().0)
+    }
+
+    /// One turn of the meter at a second of the test.
+    async fn turn(&self, meter: &Meter, second: i64, cpu_seconds: u64, tx_bytes: u64) {
+        self.kubelet.shows(second, cpu_seconds, tx_bytes);
+        meter.turn(vec![Arc::new(self.lease.clone())], &self.stores, at(second)).await;
+    }
+
+    fn published(&self, meter: &Meter) -> Option<LeaseUsage> {
+        meter.view(&self.lease, at(0)).usage
+    }
+}
+
+fn pod() -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": "web-0", "namespace": name().as_str(), "uid": "pod-web-0",
+            "labels": {"leasehold.dev/service": "web"}
+        },
+        "spec": {"nodeName": "node-a", "containers": [{
+            "name": "workload", "resources": {"limits": {"cpu": "1", "memory": "64Mi"}}
+        }]},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": time(2)}],
+            "containerStatuses": [{
+                "name": "workload", "ready": true, "restartCount": 0, "image": "", "imageID": "",
+                "state": {"running": {"startedAt": time(1)}}
+            }]
+        }
+    }))
+    .unwrap()
+}
+
+fn node() -> Node {
+    serde_json::from_value(json!({
+        "metadata": {"name": "node-a"},
+        "status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}
+    }))
+    .unwrap()
+}
+
+fn claim() -> PersistentVolumeClaim {
+    serde_json::from_value(json!({
+        "metadata": {"name": "data-web-0", "namespace": name().as_str(), "uid": "c1", "creationTimestamp": time(1)},
+        "spec": {"resources": {"requests": {"storage": "1Gi"}}},
+        "status": {"phase": "Bound"}
+    }))
+    .unwrap()
+}
+
+fn allocated(seconds: u64, tx_bytes: u64) -> ResourceUsage {
+    ResourceUsage {
+        uptime_seconds: seconds.to_string(),
+        cpu_milli_seconds: (1000 * seconds).to_string(),
+        memory_byte_seconds: ((64 << 20) * seconds).to_string(),
+        storage_byte_seconds: ((1 << 30) * seconds).to_string(),
+        gpu_milli_seconds: "0".to_owned(),
+        egress_bytes: tx_bytes.to_string(),
+        leased_ip_seconds: "0".to_owned(),
+        device_milli_seconds: "0".to_owned(),
+    }
+}
+
+fn used(cpu_seconds: u64, memory_seconds: u64, tx_bytes: u64) -> UsedResources {
+    UsedResources {
+        cpu_nanoseconds: (cpu_seconds * 1_000_000_000).to_string(),
+        memory_byte_seconds: ((1 << 20) * memory_seconds).to_string(),
+        network_rx_bytes: "0".to_owned(),
+        network_tx_bytes: tx_bytes.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_kubelet_is_asked_with_the_token_and_only_if_its_certificate_is_the_right_one() {
+    let kubelet = FakeKubelet::start().await;
+    kubelet.shows(5, 1, 2);
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let summary = kubelet.trusted().summary(local).await.unwrap();
+    assert_eq!(summary.pods[0].cpu.as_ref().unwrap().usage_core_nano_seconds, Some(1_000_000_000));
+    assert!(kubelet.client(KubeletTrust::Anything).summary(local).await.is_ok());
+
+    let other = FakeKubelet::start().await;
+    let foreign = KubeletClient::new(
+        KubeletTrust::Authority(other.authority.clone()),
+        kubelet.token.clone(),
+        kubelet.addr.port(),
+    )
+    .unwrap();
+    assert!(matches!(foreign.summary(local).await, Err(kubelet::Error::Ask { .. })));
+    std::fs::write(&kubelet.token, "somebody else's").unwrap();
+    assert!(matches!(kubelet.trusted().summary(local).await, Err(kubelet::Error::Ask { .. })));
+    *kubelet.answer.lock().unwrap() = json!("not a summary");
+    std::fs::write(&kubelet.token, TOKEN).unwrap();
+    assert!(matches!(kubelet.trusted().summary(local).await, Err(kubelet::Error::ParseAnswer { .. })));
+    assert_eq!(serde_json::from_value::<Summary>(json!({})).unwrap(), Summary::default());
+}
+
+#[tokio::test]
+async fn usage_is_counted_inside_the_term_and_published_at_its_pace() {
+    let rig = Rig::new().await;
+    let meter = rig.meter();
+    rig.turn(&meter, 5, 1, 100).await;
+    assert_eq!(rig.published(&meter), None);
+    assert_eq!(meter.view(&rig.lease, at(5)).freshness, Freshness::NotStarted);
+
+    rig.turn(&meter, 40, 11, 400).await;
+    let first = rig.published(&meter).unwrap();
+    // Readings across the edge of the term do not count, what was allocated inside it does.
+    assert_eq!((first.as_of, first.sequence), (START + 40, 1));
+    assert_eq!((&first.allocated, &first.used), (&allocated(30, 0), &used(0, 0, 0)));
+
+    rig.turn(&meter, 70, 31, 900).await;
+    assert_eq!(rig.published(&meter), Some(first));
+    rig.turn(&meter, 100, 41, 1000).await;
+    let second = rig.published(&meter).unwrap();
+    assert_eq!((second.as_of, second.sequence), (START + 100, 2));
+    assert_eq!((&second.allocated, &second.used), (&allocated(90, 600), &used(30, 60, 600)));
+    assert_eq!(meter.view(&rig.lease, at(101)).freshness, Freshness::Fresh);
+    assert_eq!(meter.view(&rig.lease, at(300)).freshness, Freshness::Stale);
+    assert_eq!(meter.view(&rig.lease, at(1000)).freshness, Freshness::Ended);
+}
+
+#[tokio::test]
+async fn a_killed_meter_ends_up_with_the_same_totals() {
+    let mut rig = Rig::new().await;
+    let steps =
+        [(5, 1, 100), (40, 11, 400), (70, 31, 900), (100, 41, 1000), (130, 61, 2000), (170, 71, 3000)];
+    let uninterrupted = rig.meter();
+    for (second, cpu, tx) in steps {
+        rig.turn(&uninterrupted, second, cpu, tx).await;
+    }
+    let expected = rig.published(&uninterrupted).unwrap();
+
+    for killed_after in 1..steps.len() {
+        let mut meter = rig.meter();
+        rig.lease.status.as_mut().unwrap().usage = None;
+        for (index, (second, cpu, tx)) in steps.into_iter().enumerate() {
+            if index == killed_after {
+                // All that survives is what was published.
+                meter = rig.meter();
+            }
+            rig.turn(&meter, second, cpu, tx).await;
+            rig.lease.status.as_mut().unwrap().usage = rig.published(&meter);
+        }
+        let found = rig.published(&meter).unwrap();
+        assert_eq!(found.allocated, expected.allocated, "killed after {killed_after}");
+        assert_eq!(
+            (found.as_of, found.used),
+            (expected.as_of, expected.used.clone()),
+            "killed after {killed_after}"
+        );
+        assert_eq!(found.sequence, expected.sequence, "killed after {killed_after}");
+    }
+}
+
+#[tokio::test]
+async fn published_totals_never_fall_when_the_state_is_lost() {
+    let mut rig = Rig::new().await;
+    let meter = rig.meter();
+    rig.turn(&meter, 40, 11, 400).await;
+    rig.turn(&meter, 100, 41, 1000).await;
+    let mut published = rig.published(&meter).unwrap();
+    published.state = Some("scribble".to_owned());
+    rig.lease.status.as_mut().unwrap().usage = Some(published.clone());
+    let restarted = rig.meter();
+    rig.turn(&restarted, 130, 61, 2000).await;
+    rig.turn(&restarted, 160, 62, 2500).await;
+    let after = rig.published(&restarted).unwrap();
+    assert_eq!((after.as_of, after.sequence), (START + 160, published.sequence + 1));
+    // What happened between the last publication and the first look is the provider's loss.
+    assert_eq!(after.allocated, allocated(90 + 30, 600 + 500));
+}
+
+#[tokio::test]
+async fn the_last_publication_is_made_once_and_holds_the_last_reading() {
+    let rig = Rig::new().await;
+    let meter = rig.meter();
+    rig.turn(&meter, 40, 11, 400).await;
+    rig.kubelet.shows(55, 16, 700);
+    let last = meter.finish(&rig.lease, &rig.stores, at(55)).await.unwrap();
+    assert_eq!((last.as_of, last.sequence), (START + 55, 2));
+    assert_eq!((&last.allocated, &last.used), (&allocated(45, 300), &used(5, 15, 300)));
+    rig.kubelet.shows(60, 20, 900);
+    assert_eq!(meter.finish(&rig.lease, &rig.stores, at(60)).await, Some(last));
+}
+
+#[tokio::test]
+async fn a_lease_can_end_while_its_node_is_gone() {
+    let rig = Rig::new().await;
+    let meter = rig.meter();
+    rig.turn(&meter, 40, 11, 400).await;
+    std::fs::write(&rig.kubelet.token, "expired").unwrap();
+    let last = meter.finish(&rig.lease, &rig.stores, at(55)).await.unwrap();
+    assert_eq!((&last.allocated, &last.used), (&allocated(45, 0), &used(0, 0, 0)));
+}
+
+#[tokio::test]
+async fn a_lease_without_a_term_ends_without_usage() {
+    let mut rig = Rig::new().await;
+    rig.lease.spec.term = None;
+    let meter = rig.meter();
+    rig.turn(&meter, 40, 11, 400).await;
+    assert_eq!(meter.finish(&rig.lease, &rig.stores, at(55)).await, None);
+}
+
+#[test]
+fn scrapes_are_spread_by_a_tenth() {
+    let spread: Vec<u64> =
+        (0..200).map(|turn| scrape::jittered(Duration::from_secs(30), turn).as_millis() as u64).collect();
+    assert!(spread.iter().all(|millis| (27_000..33_000).contains(millis)), "{spread:?}");
+    assert!(spread.iter().max().unwrap() - spread.iter().min().unwrap() > 5_000, "{spread:?}");
+}
