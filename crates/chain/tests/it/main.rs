@@ -1,0 +1,10 @@
+//! The chain crate against a real chain, and against nodes that drop, lie and lag.
+
+mod arithmetic;
+mod digests;
+mod faults;
+mod life_cycle;
+mod reorgs;
+mod reverts;
+mod sending;
+mod support;
