@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chain::ClientError;
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// Asks every `interval` until `ask` has an answer; none when `limit` has passed first.
@@ -20,5 +21,14 @@ where
         if Instant::now() >= deadline {
             return Ok(None);
         }
+    }
+}
+
+/// Makes a passing failure of the node a reason to ask again.
+pub(crate) fn tolerate<T>(read: Result<T, ClientError>) -> anyhow::Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_retriable() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }

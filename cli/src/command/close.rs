@@ -23,6 +23,8 @@ use crate::progress::Progress;
 
 /// How often chain and provider are asked.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// How long a settlement may take that needs nothing more from this side.
+const SETTLEMENT_ON_ITS_WAY: Duration = Duration::from_secs(20);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -141,20 +143,20 @@ impl Close<'_> {
     /// Signs the provider's last statement and waits until the chain has closed the lease.
     async fn settle(&mut self) -> anyhow::Result<Option<String>> {
         let end_at = self.chain.lease(self.id, At::Latest).await?.end_at;
-        if let Some(notice) = self.countersign(end_at).await? {
-            return self.finish(Some(notice)).await;
-        }
+        let notice = self.countersign(end_at).await?;
+        // Without a fresh signature only a settlement that is already on its way can come.
+        let limit = if notice.is_some() { self.wait.min(SETTLEMENT_ON_ITS_WAY) } else { self.wait };
         self.progress.waiting("waiting for the settlement");
-        let closed = poll::until(self.wait, INTERVAL, async || {
-            let lease = self.chain.lease(self.id, At::Latest).await?;
-            Ok((lease.state == LeaseState::Closed).then_some(()))
+        let closed = poll::until(limit, INTERVAL, async || {
+            let lease = poll::tolerate(self.chain.lease(self.id, At::Latest).await)?;
+            Ok(lease.filter(|lease| lease.state == LeaseState::Closed).map(drop))
         });
         match closed.await? {
             Some(()) => {
                 self.progress.done("settled", "settled and refunded");
                 Ok(None)
             }
-            None => self.finish(None).await,
+            None => self.finish(notice).await,
         }
     }
 
@@ -181,7 +183,8 @@ impl Close<'_> {
         };
         let mut last_failure = None;
         let look = poll::until(self.wait, INTERVAL, async || {
-            if is_settled(&self.chain.lease(self.id, At::Latest).await?, end_at) {
+            let lease = poll::tolerate(self.chain.lease(self.id, At::Latest).await)?;
+            if lease.is_some_and(|lease| is_settled(&lease, end_at)) {
                 return Ok(Some(Look::Nothing));
             }
             match gateway.proposal(self.id).await {

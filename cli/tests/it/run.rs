@@ -33,6 +33,18 @@ impl Sandbox {
         self.run_with(args, &[])
     }
 
+    /// Starts the binary and lets it run.
+    pub(crate) fn start(&self, args: &[&str]) -> std::process::Child {
+        Command::new(env!("CARGO_BIN_EXE_leasehold"))
+            .args(args)
+            .env_clear()
+            .env("LEASEHOLD_HOME", self.path("home"))
+            .current_dir(self.folder.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
     pub(crate) fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
         let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_leasehold"))
             .args(args)

@@ -30,7 +30,7 @@ pub(super) async fn until_ready(
     let mut watch = Watch { seen: Seen::default(), failure: None };
     progress.waiting("waiting for the provider");
     let ready = poll::until(limit, INTERVAL, async || {
-        let lease = chain.lease(id, At::Latest).await?;
+        let Some(lease) = poll::tolerate(chain.lease(id, At::Latest).await)? else { return Ok(None) };
         check_state(id, lease.state)?;
         match step(context, &record, &gateway, id).await {
             Ok(status) => watch.note(&status, lease.state, progress),

@@ -44,7 +44,8 @@ pub(super) async fn choose(search: &Search<'_>, trail: &mut Trail) -> anyhow::Re
     let mut acceptable = BTreeMap::new();
     let (progress, refused) = (&trail.progress, &mut trail.refused);
     poll::until(window, INTERVAL, async || {
-        for (lease_id, signed) in search.chain.bids_for(search.wanted.order_hash).await? {
+        let bids = poll::tolerate(search.chain.bids_for(search.wanted.order_hash).await)?;
+        for (lease_id, signed) in bids.unwrap_or_default() {
             if !judged.insert(lease_id) {
                 continue;
             }

@@ -1,0 +1,224 @@
+//! Whole leases: the binary against a real chain, the real contracts, and a provider behind pinned TLS.
+
+use std::io::{BufRead, BufReader};
+use std::sync::Arc;
+
+use chain::{At, HotKey};
+use market::Amount;
+use serde_json::{Value, json};
+use testkit::TestMarket;
+use testkit::anvil::Mining;
+
+use crate::provider::{self, Manners, Provider};
+use crate::run::{Ran, Sandbox};
+
+const MANIFEST: &str = "\
+version: v1
+name: shop
+duration: 1h
+services:
+  web:
+    image: registry.example/web@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    secrets: {PASSWORD: {value: hunter2-unguessable}}
+    resources: {cpu: 100m, memory: 64Mi}
+    ports: [{port: 8080, expose: tenant}]
+";
+
+struct World {
+    sandbox: Sandbox,
+    provider: Arc<Provider>,
+    uri: String,
+    common: Vec<String>,
+}
+
+impl World {
+    async fn new(manners: Manners) -> Self {
+        let market = TestMarket::start_with(Mining::Every(std::time::Duration::from_secs(1))).await.unwrap();
+        let sandbox = Sandbox::new();
+        sandbox.write("deployment.json", &serde_json::to_string(market.deployment()).unwrap());
+        sandbox.write("shop.yaml", MANIFEST);
+        for (name, key) in [("tenant", &market.tenant), ("owner", &market.provider)] {
+            write_key(&sandbox, name, key);
+        }
+        let url = market.anvil.url().to_owned();
+        let (provider, uri) = provider::start(market, manners).await.unwrap();
+        let common =
+            ["--deployment", "deployment.json", "--rpc", &url, "--key-file", "tenant", "-o", "json", "--yes"];
+        World { sandbox, provider, uri, common: common.map(str::to_owned).into() }
+    }
+
+    /// Runs the binary without blocking the provider, which lives in this process.
+    async fn run(&self, args: &[&str]) -> Ran {
+        let args: Vec<&str> = args.iter().copied().chain(self.common.iter().map(String::as_str)).collect();
+        tokio::task::block_in_place(|| self.sandbox.run(&args))
+    }
+
+    async fn json(&self, args: &[&str]) -> Value {
+        let ran = self.run(args).await;
+        assert_eq!(ran.code, Some(0), "{args:?}: {ran:?}");
+        assert!(!format!("{ran:?}").contains("hunter2"), "{ran:?}");
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+
+    async fn register(&self) -> Value {
+        let operator = self.provider.market.operator.address().to_string();
+        let args = [
+            "provider",
+            "register",
+            "--owner-key-file",
+            "owner",
+            "--operator",
+            &operator,
+            "--bond",
+            "1000",
+            "--uri",
+        ];
+        self.json(&[&args[..], &[&self.uri]].concat()).await
+    }
+
+    async fn deploy(&self) -> Value {
+        self.json(&[
+            "deploy",
+            "shop.yaml",
+            "--deposit",
+            "10",
+            "--max-rate",
+            "5",
+            "--first-bid",
+            "--bid-window",
+            "60",
+        ])
+        .await
+    }
+
+    /// What the tenant has in wallet and account.
+    async fn tenant_money(&self) -> Amount {
+        let (client, tenant) = (&self.provider.market.client, self.provider.market.tenant.address());
+        let account = client.available(tenant, At::Latest).await.unwrap();
+        account.saturating_add(client.token_balance(tenant, At::Latest).await.unwrap())
+    }
+}
+
+fn write_key(sandbox: &Sandbox, name: &str, key: &HotKey) {
+    use std::os::unix::fs::PermissionsExt;
+    sandbox.write(name, &key.expose(|bytes| alloy_primitives::hex::encode(bytes)));
+    std::fs::set_permissions(sandbox.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_ordered_opened_used_paid_and_closed() {
+    let world = World::new(Manners::Honest).await;
+    let registered = world.register().await;
+    assert_eq!((&registered["status"], &registered["uri"]), (&json!("active"), &json!(world.uri)));
+    // Registering again changes nothing.
+    assert_eq!(world.register().await.get("transactions"), None);
+
+    let before = world.tenant_money().await;
+    let deployed = world.deploy().await;
+    let id = deployed["leaseId"].as_str().unwrap().to_owned();
+    assert_eq!(deployed["refusedBids"][0]["reason"], "too_expensive");
+    assert_eq!(deployed["balance"], "10000000");
+    for transaction in ["approve", "deposit", "postOrder", "openLease"] {
+        assert!(deployed["transactions"][transaction].is_string(), "{deployed}");
+    }
+
+    // An interrupted command is resumed, and has nothing left to do.
+    assert_eq!(world.json(&["deploy", "--resume", &id]).await["leaseId"], json!(id));
+    assert_eq!(world.json(&["list"]).await[0]["state"], "active");
+    assert_eq!(world.json(&["status", &id]).await["providerStatus"]["phase"], "Ready");
+    assert_eq!(world.run(&["logs", &id, "web"]).await.stdout, "hello from web\n");
+    forward_reaches_the_service(&world, &id).await;
+
+    let signed = world.json(&["countersign", &id]).await;
+    assert_eq!((&signed["signed"], &signed["last"]), (&json!(true), &json!(false)));
+    let usage = world.json(&["usage", &id]).await;
+    assert_eq!(usage["signedAmount"], signed["amountCum"]);
+
+    let closed = world.json(&["close", &id]).await;
+    assert_eq!((&closed["state"], &closed["notice"]), (&json!("closed"), &Value::Null), "{closed}");
+    let number = |field: &str| closed[field].as_str().unwrap().parse::<u128>().unwrap();
+    assert!(number("paid") > 0);
+    assert_eq!(number("paid") + number("refund"), 10_000_000);
+    assert_eq!(world.tenant_money().await, before.saturating_sub(Amount(number("paid"))));
+    assert_eq!(world.provider.account().await, Amount(number("paid")));
+    // The manifest with its secrets is forgotten; closing again says the same.
+    let kept = std::fs::read_dir(world.sandbox.path("home/leases")).unwrap();
+    let names: Vec<_> = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(!names.iter().any(|name| name.ends_with("manifest.json")), "{names:?}");
+    assert_eq!(world.json(&["close", &id]).await["state"], "closed");
+    assert_eq!(world.json(&["list"]).await, json!([]));
+}
+
+async fn forward_reaches_the_service(world: &World, id: &str) {
+    let mut args: Vec<&str> = vec!["forward", id, "web"];
+    args.extend(world.common.iter().map(String::as_str));
+    let mut child = world.sandbox.start(&args);
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.trim_end().ends_with('}') {
+        assert!(stdout.read_line(&mut text).unwrap() > 0, "{text}");
+    }
+    let listening: Value = serde_json::from_str(&text).unwrap();
+    let url = format!("{}/entries?a=b%20c", listening["url"].as_str().unwrap());
+    let answer = reqwest::Client::new().post(url).body("entry").send().await.unwrap().text().await.unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(answer, "POST services/web/8080/entries entry");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_greedy_statement_is_refused_and_a_silent_provider_cannot_keep_the_money() {
+    let world = World::new(Manners::Greedy).await;
+    world.register().await;
+    let id = world.deploy().await["leaseId"].as_str().unwrap().to_owned();
+    let refused = world.run(&["countersign", &id]).await;
+    assert_eq!(refused.code, Some(8), "{refused:?}");
+    let line: Value = serde_json::from_str(&refused.stdout).unwrap();
+    let number = |field: &str| line["refused"][field].as_str().unwrap().parse::<u128>().unwrap();
+    assert_eq!(number("proposed"), number("largestAccepted") + 1, "{line}");
+
+    let closing = world.json(&["close", &id, "--wait", "2"]).await;
+    assert_eq!((&closing["state"], &closing["refund"]), (&json!("ending"), &Value::Null), "{closing}");
+    assert!(closing["notice"].as_str().unwrap().contains("Run this again after"), "{closing}");
+    // The claim window passes; the same command now gets everything back.
+    world.provider.market.anvil.pass(400).await.unwrap();
+    let closed = world.json(&["close", &id, "--wait", "1"]).await;
+    let money = (&closed["state"], &closed["paid"], &closed["refund"]);
+    assert_eq!(money, (&json!("closed"), &json!("0"), &json!("10000000")), "{closed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_provider_and_a_wrong_pin_are_said_clearly() {
+    let world = World::new(Manners::Silent).await;
+    world.register().await;
+    let id = world.deploy().await["leaseId"].as_str().unwrap().to_owned();
+    assert_eq!(world.json(&["countersign", &id]).await["signed"], false);
+
+    let operator = world.provider.market.operator.address().to_string();
+    let (address, _) = world.uri.split_once('#').unwrap();
+    let wrong = format!("{address}#pin-sha256={}", "A".repeat(43));
+    let register =
+        ["provider", "register", "--owner-key-file", "owner", "--bond", "1000", "--operator", &operator];
+    world.json(&[&register[..], &["--uri", &wrong]].concat()).await;
+    let logs = world.run(&["logs", &id, "web"]).await;
+    assert_eq!((logs.code, logs.stdout.as_str()), (Some(1), ""));
+    assert!(logs.stderr.contains("failed to reach the provider's gateway"), "{}", logs.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_bid_or_without_money_nothing_is_spent() {
+    let world = World::new(Manners::Honest).await;
+    world.register().await;
+    let before = world.tenant_money().await;
+    let stingy = ["deploy", "shop.yaml", "--deposit", "10", "--max-rate", "0.000001", "--bid-window", "3"];
+    let none = world.run(&stingy).await;
+    assert_eq!((none.code, world.tenant_money().await), (Some(7), before), "{none:?}");
+    assert!(none.stderr.contains("your money is untouched"), "{}", none.stderr);
+    let poor = world.run(&["deploy", "shop.yaml", "--deposit", "99999999"]).await;
+    assert_eq!(poor.code, Some(6), "{poor:?}");
+    let account = world.run(&["deploy", "shop.yaml", "--amount", "11"]).await;
+    assert_eq!(account.code, Some(6), "{account:?}");
+    let withdrawn = world.json(&["wallet", "withdraw", "10"]).await;
+    assert_eq!(withdrawn["account"], "0");
+    assert_eq!(world.tenant_money().await, before);
+}
