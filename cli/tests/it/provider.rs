@@ -85,7 +85,7 @@ async fn bid_on_orders(provider: Arc<Provider>) -> Result<()> {
             let bid = Bid { limits: requirements.limits()?, ..market.bid(posted.order_hash, 1).await? };
             let dear = Bid {
                 salt: 2,
-                prices: market::Prices(bid.prices.0.map(|price| market::Price(price.0 * 1_000))),
+                prices: market::Prices(bid.prices.0.map(|price| market::Price(price.0 * 1_000_000))),
                 ..bid
             };
             for bid in [dear, bid] {
