@@ -53,9 +53,13 @@ contract MarketHandler is Ghosts {
     // ---- opening ----
 
     function open(uint256 seed) public {
-        if (live.length >= LIVE_LEASES) return;
+        if (live.length < LIVE_LEASES) openFor(seed, uint32(bound(seed >> 8, 1 hours, 6 days)));
+    }
+
+    function openFor(uint256 seed, uint32 duration) private returns (bytes32) {
         market.setIntakePaused(false);
         ILeaseMarket.Bid memory bid = randomBid(seed);
+        bid.maxDuration = duration;
         uint128 amount = uint128(bound(seed >> 32, 1_000, seed % 3 == 0 ? 100_000 : 40e6));
         fundTenant(bid, amount);
         bytes32 leaseId = openLease(bid, amount);
@@ -63,6 +67,7 @@ contract MarketHandler is Ghosts {
         stories[leaseId].bid = bid;
         stories[leaseId].putIn = amount;
         reach("open");
+        return leaseId;
     }
 
     function confirmOne(uint256 seed) public {
@@ -76,7 +81,9 @@ contract MarketHandler is Ghosts {
 
     function declineOne(uint256 seed) public {
         bytes32 leaseId = pick(seed, 1);
-        if (leaseId == 0 || seed % 3 != 0) return open(seed);
+        if (seed % 3 != 0) return open(seed);
+        if (live.length < LIVE_LEASES && seed % 2 == 0) leaseId = openFor(seed, 6 days);
+        if (leaseId == 0) return;
         uint256 credited = registry.claimable(stories[leaseId].bid.tenant);
         bool late = block.timestamp > lease(leaseId).endAt;
         expectRefund(leaseId);
@@ -125,7 +132,7 @@ contract MarketHandler is Ghosts {
         uint40 asOf = uint40(bound(seed >> 16, before.lastAsOf, latest));
         uint256 cap = uint256(before.rateCapE6) * (asOf - before.lastAsOf) / 1e6;
         uint128 cum = before.paid + uint128(bound(seed >> 64, 0, cap));
-        bool last = seed % 16 == 0;
+        bool last = seed % 4 == 0;
         vm.assertEq(settle(leaseId, cum, asOf, last), 1, "settled");
         vm.assertLe(lease(leaseId).paid, cum, "never more than signed");
         if (before.filedAt != 0) reach("settle over a claim");
@@ -162,11 +169,25 @@ contract MarketHandler is Ghosts {
         file(leaseId, seed);
     }
 
-    /// @dev Goes to the end of the waiting claim's window; the next claim pays it.
+    /// @dev A second claim: refused while the first waits.
     function claimAgain(uint256 seed) public {
         bytes32 leaseId = pickActive(seed, true);
         if (leaseId == 0) return claimOne(seed);
-        if (seed % 4 == 0) warpTo(uint256(lease(leaseId).filedAt) + DISPUTE_WINDOW);
+        file(leaseId, seed);
+    }
+
+    /// @dev A lease that outlives its first claim's window, so that the second claim pays the first.
+    function claimTwice(uint256 seed) public {
+        if (live.length >= LIVE_LEASES || seed % 3 != 0) return claimAgain(seed);
+        bytes32 leaseId = openFor(seed, 6 days);
+        confirm(leaseId);
+        vm.warp(block.timestamp + 1 hours);
+        file(leaseId, seed);
+        vm.warp(block.timestamp + DISPUTE_WINDOW);
+        fundTenant(stories[leaseId].bid, 50e6);
+        vm.prank(stories[leaseId].bid.tenant);
+        market.topUp(leaseId, 50e6);
+        stories[leaseId].putIn += 50e6;
         file(leaseId, seed);
     }
 
@@ -185,16 +206,19 @@ contract MarketHandler is Ghosts {
     // ---- the end ----
 
     function closeOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 2);
-        if (leaseId == 0 || seed % 3 != 0 || block.timestamp >= lease(leaseId).endAt) return;
+        if (seed % 3 != 0) return;
+        bytes32 leaseId = fresh(seed);
+        if (leaseId == 0 || block.timestamp >= lease(leaseId).endAt) return;
         vm.prank(seed % 2 == 0 ? SESSION : stories[leaseId].bid.tenant);
         market.closeLease(leaseId);
         reach("close");
     }
 
     function reclaimOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 2);
-        if (leaseId == 0 || block.timestamp + stories[leaseId].bid.noticePeriod >= lease(leaseId).endAt) return;
+        if (seed % 4 != 0) return;
+        bytes32 leaseId = fresh(seed);
+        if (leaseId == 0) return;
+        if (block.timestamp + stories[leaseId].bid.noticePeriod >= lease(leaseId).endAt) return;
         vm.prank(OPERATOR);
         market.reclaim(stories[leaseId].bid);
         reach("reclaim");
@@ -329,6 +353,13 @@ contract MarketHandler is Ghosts {
 
     // ---- parts ----
 
+    /// @dev A lease with time ahead, or any Active one where there is no room for another.
+    function fresh(uint256 seed) private returns (bytes32 leaseId) {
+        if (live.length >= LIVE_LEASES) return pick(seed, 2);
+        leaseId = openFor(seed, 6 days);
+        confirm(leaseId);
+    }
+
     function split(bytes32 leaseId, uint256 seed) private {
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         warpTo(uint256(before.disputedAt) + ARBITER_WINDOW);
@@ -349,8 +380,8 @@ contract MarketHandler is Ghosts {
         ILeaseMarket.LeaseView memory after_ = lease(leaseId);
         if (after_.paid != before.paid) vm.assertTrue(due && after_.paid == before.pendingCum, "5: paid when due");
         if (done == 0) return;
-        uint256 at = block.timestamp < before.endAt ? block.timestamp : before.endAt;
-        uint256 worth = market.amountOf(stories[leaseId].bid, usage, at - before.startedAt);
+        uint256 upTo = block.timestamp < before.endAt ? block.timestamp : before.endAt;
+        uint256 worth = market.amountOf(stories[leaseId].bid, usage, upTo - before.startedAt);
         vm.assertLe(after_.pendingCum, worth, "4: no more than the usage is worth");
         vm.assertEq(after_.filedAt, block.timestamp, "filed now");
         reach(due ? "claim maturing another" : "claim");
@@ -373,7 +404,6 @@ contract MarketHandler is Ghosts {
         bid.salt = nextSalt++;
         bid.validUntil = uint40(block.timestamp) + 1;
         bid.minDeposit = 0;
-        bid.maxDuration = uint32(bound(seed >> 8, 1 hours, 6 days));
         bid.noticePeriod = uint32(bound(seed >> 16, 0, 2 hours));
         bid.maxSlash = uint96(bound(seed >> 24, 0, 20e6));
         bid.noShowPenalty = uint96(bound(seed >> 40, 0, bid.maxSlash));
