@@ -267,7 +267,7 @@ contract MarketHandler is Ghosts {
     }
 
     function supplementOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 3);
+        bytes32 leaseId = live.length < LIVE_LEASES && seed % 2 == 0 ? freshDispute(seed) : pick(seed, 3);
         if (leaseId == 0) return disputeOne(seed);
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         if (claim(stories[leaseId].bid, randomUsage(seed, before)) == 0) return assertEq(lease(leaseId), before);
@@ -352,6 +352,22 @@ contract MarketHandler is Ghosts {
     }
 
     // ---- parts ----
+
+    /// @dev A disputed lease with unbilled work between the claim and the dispute, and money for it.
+    function freshDispute(uint256 seed) private returns (bytes32 leaseId) {
+        leaseId = fresh(seed);
+        ILeaseMarket.Bid memory bid = stories[leaseId].bid;
+        fundTenant(bid, 2e6);
+        vm.prank(bid.tenant);
+        market.topUp(leaseId, 2e6);
+        stories[leaseId].putIn += 2e6;
+        vm.warp(block.timestamp + 10 minutes);
+        vm.assertEq(claim(bid, makeUsage(10 minutes)), 1, "claimed");
+        reach("claim");
+        vm.warp(block.timestamp + 10 minutes);
+        dispute(bid, 0);
+        reach("dispute");
+    }
 
     /// @dev A lease with time ahead, or any Active one where there is no room for another.
     function fresh(uint256 seed) private returns (bytes32 leaseId) {
