@@ -1,34 +1,20 @@
-//! Command line and composition root: the only place that knows all parts.
+//! Command line: reads flags, sets up what belongs to the process, and runs the operation.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io::Write, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use crd::ComputeLease;
-use futures::channel::mpsc;
-use jiff::Timestamp;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{
-    Api, Client, CustomResourceExt, ResourceExt,
-    runtime::{
-        events::{Recorder, Reporter},
-        reflector::{self, Store},
-    },
-};
-use telemetry::{AdminServer, CancellationToken, Check, Checks, LogFormat, Registry};
+use kube::Client;
+use telemetry::{AdminServer, Checks, LogFormat, Registry};
 use tokio::time::Duration;
 
 use crate::{
-    lease_controller::{
-        Context, Stores,
-        memory::Memory,
-        run::{self, Writers},
-    },
     meter::{
-        Meter, MeterSettings,
+        MeterSettings,
         kubelet::{KubeletClient, KubeletTrust},
     },
     metrics::Metrics,
+    operation::Operation,
     settings::{Cidr, LabelSet, Settings},
 };
 
@@ -123,7 +109,7 @@ impl Args {
 fn print_crds() -> anyhow::Result<()> {
     for crd in crd::all_crds() {
         let yaml = serde_saphyr::to_string(&crd).context("failed to write the definition as YAML")?;
-        println!("---\n{}", yaml.trim_end());
+        writeln!(std::io::stdout(), "---\n{}", yaml.trim_end()).context("failed to write the definition")?;
     }
     Ok(())
 }
@@ -149,44 +135,25 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         log_filter,
     } = args;
     telemetry::logging::init(log_format, &log_filter)?;
+    let shutdown = telemetry::shutdown::on_signal().context("failed to listen for signals")?;
     let trust = match kubelet_ca {
         Some(ca) => KubeletTrust::Authority(ca),
         None => KubeletTrust::Anything,
     };
-    let shutdown = telemetry::shutdown::on_signal().context("failed to listen for signals")?;
     let registry = Registry::new();
-    let metrics = Metrics::register(&registry).context("failed to register metrics")?;
     let ready = Checks::new();
-    let crds_ready = ready.add("crds", "not looked yet");
-    let caches_ready = ready.add("caches", "not synced yet");
     let admin = AdminServer::bind(admin_addr).await?;
     tracing::info!(addr = %admin_addr, "admin port is open");
-    let admin = tokio::spawn(admin.serve(registry, Checks::new(), ready, shutdown.clone()));
-
-    let client = Client::try_default().await.context("failed to find a cluster")?;
-    let (leases, lease_writer) = reflector::store();
-    let (pods, pod_writer) = reflector::store();
-    let (claims, claim_writer) = reflector::store();
-    let (nodes, node_writer) = reflector::store();
-    let (storage_classes, class_writer) = reflector::store();
-    let stores = Stores { pods, claims, nodes, storage_classes };
-    let (triggers, from_meter) = mpsc::unbounded();
-    let meter = Arc::new(Meter::new(
-        MeterSettings {
+    let admin = tokio::spawn(admin.serve(registry.clone(), Checks::new(), ready.clone(), shutdown.clone()));
+    let operation = Operation {
+        client: Client::try_default().await.context("failed to find a cluster")?,
+        kubelets: KubeletClient::new(trust, kubelet_token, kubelet_port)
+            .context("failed to set up the kubelet client")?,
+        metrics: Metrics::register(&registry).context("failed to register metrics")?,
+        meter: MeterSettings {
             scrape_interval: Duration::from_secs(scrape_interval),
             publish_interval: Duration::from_secs(publish_interval),
         },
-        KubeletClient::new(trust, kubelet_token, kubelet_port)
-            .context("failed to set up the kubelet client")?,
-        metrics.clone(),
-        triggers,
-    ));
-    let ctx = Arc::new(Context {
-        recorder: Recorder::new(
-            client.clone(),
-            Reporter { controller: "leasehold-operator".to_owned(), instance: None },
-        ),
-        client: client.clone(),
         settings: Settings {
             system_namespace: namespace,
             agent_service_account,
@@ -197,75 +164,10 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             node_selector,
             node_taint,
         },
-        stores: stores.clone(),
-        meter: meter.clone(),
-        metrics: metrics.clone(),
-        memory: Memory::default(),
-        clock: Timestamp::now,
-    });
-    let writers = Writers {
-        leases: lease_writer,
-        pods: pod_writer,
-        claims: claim_writer,
-        nodes: node_writer,
-        storage_classes: class_writer,
     };
-
-    wait_for_crds(&client, &crds_ready, &shutdown).await;
-    tokio::spawn(report_caches(leases.clone(), stores.clone(), caches_ready));
-    tokio::spawn(report_phases(leases.clone(), metrics));
-    let metering = tokio::spawn(meter.run(leases.clone(), stores, shutdown.clone()));
-    run::run(ctx, leases, writers, from_meter, shutdown.clone()).await;
+    operation.run(&ready, shutdown.clone()).await.context("the meter panicked")?;
     // Whatever made the controller stop, nothing else may go on without it.
     shutdown.cancel();
-    metering.await.context("the meter panicked")?;
     admin.await.context("the admin server panicked")??;
     Ok(())
-}
-
-/// Watches of a missing kind would only fail; the chart may install the definition after us.
-async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationToken) {
-    let definitions = Api::<CustomResourceDefinition>::all(client.clone());
-    let name = ComputeLease::crd().name_any();
-    let mut wait = tokio::time::interval(Duration::from_secs(2));
-    while !shutdown.is_cancelled() {
-        tokio::select! {
-            _ = wait.tick() => {}
-            () = shutdown.cancelled() => return,
-        }
-        match definitions.get_metadata_opt(&name).await {
-            Ok(Some(_)) => return check.pass(),
-            Ok(None) => check.fail(&format!("{name} is not installed")),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "failed to look for {name}");
-                check.fail(&format!("failed to look for {name}"));
-            }
-        }
-    }
-}
-
-async fn report_caches(leases: Store<ComputeLease>, stores: Stores, check: Check) {
-    let Stores { pods, claims, nodes, storage_classes } = stores;
-    let synced = tokio::try_join!(
-        leases.wait_until_ready(),
-        pods.wait_until_ready(),
-        claims.wait_until_ready(),
-        nodes.wait_until_ready(),
-        storage_classes.wait_until_ready(),
-    );
-    match synced {
-        Ok(_) => check.pass(),
-        Err(_) => check.fail("the watches have ended"),
-    }
-}
-
-async fn report_phases(leases: Store<ComputeLease>, metrics: Metrics) {
-    let mut interval = tokio::time::interval(Duration::from_secs(15));
-    loop {
-        interval.tick().await;
-        let leases = leases.state();
-        metrics.set_leases(
-            leases.iter().map(|lease| lease.status.as_ref().map(|s| s.phase).unwrap_or_default()),
-        );
-    }
 }

@@ -7,4 +7,5 @@ pub mod args;
 pub mod lease_controller;
 pub mod meter;
 pub mod metrics;
+pub mod operation;
 pub mod settings;

@@ -1,0 +1,296 @@
+//! A system namespace of its own for each test, with the definitions and the chart's access rights.
+
+use std::{env, fmt::Debug, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use crd::{
+    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, ResourceLimits, TierName,
+    convert,
+};
+use k8s_openapi::{
+    ByteString,
+    api::{
+        core::v1::{Namespace, Secret},
+        rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+        storage::v1::StorageClass,
+    },
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use kube::{
+    Api, Client, Config, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::{
+        conditions,
+        wait::{Condition, await_condition},
+    },
+};
+use manifest::ValidManifest;
+use market::{B256, LeaseId};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+const MANAGER: &str = "leasehold-e2e";
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Rendered by the chart's own tests, so what is proved here is what a provider installs.
+const RIGHTS: &str = include_str!("../../../charts/leasehold/tests/rbac.yaml");
+
+/// A real API server with one test's system namespace.
+pub(crate) struct Cluster {
+    pub(crate) admin: Client,
+    pub(crate) system: String,
+    config: Config,
+}
+
+impl Cluster {
+    /// Connects as administrator and prepares a namespace; `test` must be a DNS label.
+    pub(crate) async fn connect(test: &str) -> Result<Self> {
+        // A second test of the same process finds the provider there, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let path = env::var("LEASEHOLD_TEST_KUBECONFIG")
+            .context("LEASEHOLD_TEST_KUBECONFIG must name the kubeconfig of a cluster for tests")?;
+        let kubeconfig =
+            Kubeconfig::read_from(Path::new(&path)).with_context(|| format!("failed to read {path}"))?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .context("the kubeconfig is not usable")?;
+        let admin = Client::try_from(config.clone())?;
+        let system = format!("it-{test}-{}", std::process::id());
+        let cluster = Self { admin, system, config };
+        for definition in crd::all_crds() {
+            let name = definition.name_any();
+            let api = Api::<CustomResourceDefinition>::all(cluster.admin.clone());
+            apply(&api, &definition).await?;
+            wait(&api, &name, conditions::is_crd_established()).await?;
+        }
+        let namespace = Namespace {
+            metadata: ObjectMeta { name: Some(cluster.system.clone()), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
+        apply(&Api::all(cluster.admin.clone()), &namespace).await?;
+        Ok(cluster)
+    }
+
+    /// Gives the operator's identity the chart's rights, and nothing else, in this test's namespace.
+    pub(crate) async fn grant_rights(&self) -> Result<()> {
+        for document in self.rights()? {
+            match document["kind"].as_str() {
+                Some("ClusterRole") => apply(&self.all::<ClusterRole>(), &typed(document)?).await?,
+                Some("ClusterRoleBinding") => {
+                    apply(&self.all::<ClusterRoleBinding>(), &typed(document)?).await?
+                }
+                Some("Role") => apply(&self.own::<Role>(), &typed(document)?).await?,
+                Some("RoleBinding") => apply(&self.own::<RoleBinding>(), &typed(document)?).await?,
+                kind => anyhow::bail!("the chart's rights hold an unexpected {kind:?}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Rights of the operator and the role it hands on, under names of this test.
+    fn rights(&self) -> Result<Vec<Value>> {
+        let text =
+            RIGHTS.replace("leasehold-system", &self.system).replace("leasehold-operator", &self.operator());
+        let mut documents = Vec::new();
+        for document in text.split("\n---\n") {
+            let document: Value = serde_saphyr::from_str(document.trim_start_matches("---\n"))?;
+            let name = document["metadata"]["name"].as_str().unwrap_or_default();
+            if name == "leasehold-lease-reader" || name.starts_with(&self.operator()) {
+                documents.push(document);
+            }
+        }
+        anyhow::ensure!(documents.len() >= 5, "the chart's rights are not what this test knows");
+        Ok(documents)
+    }
+
+    /// Name of the operator's identity in this test.
+    fn operator(&self) -> String {
+        format!("{}-operator", self.system)
+    }
+
+    /// A client that may do what the operator's ServiceAccount may.
+    pub(crate) fn as_operator(&self) -> Result<Client> {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate =
+            Some(format!("system:serviceaccount:{}:{}", self.system, self.operator()));
+        config.auth_info.impersonate_groups = Some(vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{}", self.system),
+            "system:authenticated".to_owned(),
+        ]);
+        Ok(Client::try_from(config)?)
+    }
+
+    /// Makes a default storage class that nothing provisions from, unless there is one.
+    pub(crate) async fn ensure_storage_class(&self) -> Result<()> {
+        let api = self.all::<StorageClass>();
+        let is_default = |class: &StorageClass| {
+            class
+                .annotations()
+                .get("storageclass.kubernetes.io/is-default-class")
+                .is_some_and(|v| v == "true")
+        };
+        if api.list(&Default::default()).await?.iter().any(is_default) {
+            return Ok(());
+        }
+        let class: StorageClass = serde_json::from_value(json!({
+            "metadata": {
+                "name": "leasehold-e2e",
+                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}
+            },
+            "provisioner": "kubernetes.io/no-provisioner",
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "WaitForFirstConsumer",
+        }))?;
+        apply(&api, &class).await
+    }
+
+    /// Removes what the test made outside the lease namespaces.
+    pub(crate) async fn remove(&self) -> Result<()> {
+        for document in self.rights().unwrap_or_default() {
+            let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            match document["kind"].as_str() {
+                Some("ClusterRole") => delete(&self.all::<ClusterRole>(), &name).await?,
+                Some("ClusterRoleBinding") => delete(&self.all::<ClusterRoleBinding>(), &name).await?,
+                _ => {}
+            }
+        }
+        delete(&self.all::<StorageClass>(), "leasehold-e2e").await?;
+        // A lease whose operator is gone would keep the namespace for ever.
+        for lease in self.own::<ComputeLease>().list(&Default::default()).await? {
+            let patch = json!({"metadata": {"finalizers": null}});
+            let name = lease.name_any();
+            self.own::<ComputeLease>().patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+            delete(&self.all::<Namespace>(), &name).await?;
+        }
+        delete(&self.all::<Namespace>(), &self.system).await
+    }
+
+    pub(crate) fn all<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
+        Api::all(self.admin.clone())
+    }
+
+    pub(crate) fn own<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.admin.clone(), &self.system)
+    }
+
+    /// Writes a lease and its manifest as the agent would.
+    pub(crate) async fn open_lease(&self, seed: u8, manifest: &ValidManifest) -> Result<LeaseName> {
+        let lease = lease(seed, manifest);
+        let name = LeaseName::of(LeaseId(B256::repeat_byte(seed)));
+        let secret = Secret {
+            metadata: ObjectMeta { name: Some(name.manifest_secret()), ..ObjectMeta::default() },
+            data: Some(
+                [
+                    (crd::labels::MANIFEST_KEY.to_owned(), ByteString(manifest.canonical_json())),
+                    (
+                        crd::labels::SALT_KEY.to_owned(),
+                        ByteString(convert::hex(salt().as_slice()).into_bytes()),
+                    ),
+                ]
+                .into(),
+            ),
+            ..Secret::default()
+        };
+        apply(&self.own::<Secret>(), &secret).await?;
+        apply(&self.own::<ComputeLease>(), &lease).await?;
+        Ok(name)
+    }
+}
+
+fn salt() -> B256 {
+    B256::repeat_byte(0x5a)
+}
+
+/// A lease of exactly what a manifest asks for.
+pub(crate) fn lease(seed: u8, manifest: &ValidManifest) -> ComputeLease {
+    let id = LeaseId(B256::repeat_byte(seed));
+    let name = LeaseName::of(id);
+    let limits = manifest.requirements().limits().expect("the test's manifest adds up");
+    ComputeLease::new(
+        name.as_str(),
+        ComputeLeaseSpec {
+            lease_id: id.to_string(),
+            tenant: format!("0x{}", "2".repeat(40)),
+            provider: format!("0x{}", "3".repeat(40)),
+            chain: ChainRef { chain_id: 31337, market: format!("0x{}", "4".repeat(40)) },
+            tier: TierName::Strict,
+            limits: ResourceLimits::try_from(&limits).expect("the test's limits fit"),
+            manifest: Some(ManifestRef {
+                secret_name: name.manifest_secret(),
+                hash: convert::hex(manifest::manifest_hash(&salt(), &manifest.canonical_json()).as_slice()),
+                revision: 1,
+            }),
+            desired: DesiredState::Running,
+            term: None,
+            settlement: None,
+        },
+    )
+}
+
+/// The manifest of a web front end and a database with a volume.
+pub(crate) fn guestbook() -> ValidManifest {
+    let text = format!(
+        "
+version: v1
+name: guestbook
+duration: 1h
+services:
+  web:
+    image: registry.example/web@sha256:{}
+    secrets: {{PASSWORD: {{value: open-sesame}}}}
+    resources: {{cpu: 100m, memory: 64Mi}}
+    replicas: 2
+    ports: [{{port: 8080, expose: tenant}}]
+    readiness: {{httpGet: {{port: 8080, path: /}}}}
+    runAsUser: 10001
+  database:
+    image: registry.example/database@sha256:{}
+    resources: {{cpu: 200m, memory: 128Mi}}
+    ports: [{{port: 5432}}]
+    volumes: [{{name: data, mountPath: /data, size: 256Mi}}]
+",
+        "1".repeat(64),
+        "2".repeat(64)
+    );
+    let document = manifest::parse(&text, "guestbook.yaml").expect("the test's manifest parses");
+    manifest::validate(&document).expect("the test's manifest is valid")
+}
+
+/// Applies as the test's own field manager.
+pub(crate) async fn apply<K>(api: &Api<K>, object: &K) -> Result<()>
+where
+    K: Resource + Serialize + DeserializeOwned + Clone + Debug,
+{
+    let name = object.name_any();
+    api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
+        .await
+        .with_context(|| format!("failed to apply {name}"))?;
+    Ok(())
+}
+
+async fn delete<K: Clone + DeserializeOwned + Debug>(api: &Api<K>, name: &str) -> Result<()> {
+    match api.delete(name, &DeleteParams::background()).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        deleted => deleted.map(drop).with_context(|| format!("failed to delete {name}")),
+    }
+}
+
+/// Waits until a condition holds, by a watch.
+pub(crate) async fn wait<K>(api: &Api<K>, name: &str, condition: impl Condition<K>) -> Result<Option<K>>
+where
+    K: Clone + Debug + Send + DeserializeOwned + Resource + 'static,
+{
+    tokio::time::timeout(PATIENCE, await_condition(api.clone(), name, condition))
+        .await
+        .with_context(|| format!("{name} did not get there in {PATIENCE:?}"))?
+        .context("the watch failed")
+}
+
+fn typed<K: DeserializeOwned>(document: Value) -> Result<K> {
+    serde_json::from_value(document).context("the chart's rights do not parse")
+}

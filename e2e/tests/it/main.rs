@@ -1,0 +1,8 @@
+//! What only a real API server can prove: admission, access rights, quota, garbage collection.
+//!
+//! Needs `LEASEHOLD_TEST_KUBECONFIG`, the kubeconfig of an administrator of a cluster that may be written to
+//! (`cargo xtask testbed up --control-plane-only` makes one). Without it these tests fail; they never skip.
+
+mod cluster;
+mod crd_rules;
+mod operator;

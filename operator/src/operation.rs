@@ -1,0 +1,135 @@
+//! Puts the parts together on one cluster: the only place that knows all of them.
+
+use std::sync::Arc;
+
+use crd::ComputeLease;
+use futures::channel::mpsc;
+use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, CustomResourceExt, ResourceExt,
+    runtime::{
+        events::{Recorder, Reporter},
+        reflector::{self, Store},
+    },
+};
+use telemetry::{CancellationToken, Check, Checks};
+use tokio::{task::JoinError, time::Duration};
+
+use crate::{
+    lease_controller::{
+        Context, Stores,
+        memory::Memory,
+        run::{self, Writers},
+    },
+    meter::{Meter, MeterSettings, kubelet::KubeletClient},
+    metrics::Metrics,
+    settings::Settings,
+};
+
+/// Everything that the operator needs from outside.
+pub struct Operation {
+    /// Connection to the API server.
+    pub client: Client,
+    /// Connection to the kubelets.
+    pub kubelets: KubeletClient,
+    /// Registered metrics.
+    pub metrics: Metrics,
+    /// How often the meter does what.
+    pub meter: MeterSettings,
+    /// Decisions of the provider.
+    pub settings: Settings,
+}
+
+impl Operation {
+    /// Works until the token is cancelled. Fails only if the meter panicked.
+    pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), JoinError> {
+        let Self { client, kubelets, metrics, meter, settings } = self;
+        let crds_ready = ready.add("crds", "not looked yet");
+        let caches_ready = ready.add("caches", "not synced yet");
+        let (leases, lease_writer) = reflector::store();
+        let (pods, pod_writer) = reflector::store();
+        let (claims, claim_writer) = reflector::store();
+        let (nodes, node_writer) = reflector::store();
+        let (storage_classes, class_writer) = reflector::store();
+        let writers = Writers {
+            leases: lease_writer,
+            pods: pod_writer,
+            claims: claim_writer,
+            nodes: node_writer,
+            storage_classes: class_writer,
+        };
+        let stores = Stores { pods, claims, nodes, storage_classes };
+        let (triggers, from_meter) = mpsc::unbounded();
+        let meter = Arc::new(Meter::new(meter, kubelets, metrics.clone(), triggers));
+        let reporter = Reporter { controller: "leasehold-operator".to_owned(), instance: None };
+        let ctx = Arc::new(Context {
+            recorder: Recorder::new(client.clone(), reporter),
+            client: client.clone(),
+            settings,
+            stores: stores.clone(),
+            meter: meter.clone(),
+            metrics: metrics.clone(),
+            memory: Memory::default(),
+            clock: Timestamp::now,
+        });
+
+        wait_for_crds(&client, &crds_ready, &shutdown).await;
+        let caches = tokio::spawn(report_caches(leases.clone(), stores.clone(), caches_ready));
+        let phases = tokio::spawn(report_phases(leases.clone(), metrics));
+        let metering = tokio::spawn(meter.run(leases.clone(), stores, shutdown.clone()));
+        run::run(ctx, leases, writers, from_meter, shutdown.clone()).await;
+        // Without the controller nothing that the meter counts would be written.
+        shutdown.cancel();
+        caches.abort();
+        phases.abort();
+        metering.await
+    }
+}
+
+/// Watches of a missing kind would only fail; the chart may install the definition after us.
+async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationToken) {
+    let definitions = Api::<CustomResourceDefinition>::all(client.clone());
+    let name = ComputeLease::crd().name_any();
+    let mut wait = tokio::time::interval(Duration::from_secs(2));
+    while !shutdown.is_cancelled() {
+        tokio::select! {
+            _ = wait.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        match definitions.get_metadata_opt(&name).await {
+            Ok(Some(_)) => return check.pass(),
+            Ok(None) => check.fail(&format!("{name} is not installed")),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to look for {name}");
+                check.fail(&format!("failed to look for {name}"));
+            }
+        }
+    }
+}
+
+async fn report_caches(leases: Store<ComputeLease>, stores: Stores, check: Check) {
+    let Stores { pods, claims, nodes, storage_classes } = stores;
+    let synced = tokio::try_join!(
+        leases.wait_until_ready(),
+        pods.wait_until_ready(),
+        claims.wait_until_ready(),
+        nodes.wait_until_ready(),
+        storage_classes.wait_until_ready(),
+    );
+    match synced {
+        Ok(_) => check.pass(),
+        Err(_) => check.fail("the watches have ended"),
+    }
+}
+
+async fn report_phases(leases: Store<ComputeLease>, metrics: Metrics) {
+    let mut interval = tokio::time::interval(Duration::from_secs(15));
+    loop {
+        interval.tick().await;
+        let leases = leases.state();
+        metrics.set_leases(
+            leases.iter().map(|lease| lease.status.as_ref().map(|s| s.phase).unwrap_or_default()),
+        );
+    }
+}
