@@ -82,7 +82,7 @@ abstract contract Accounts is ILeaseMarket, ReentrancyGuardTransient {
         _debit(msg.sender, tokenId, amount);
         // The cast holds: all accounts together are part of `liabilities`.
         _listing[token].liabilities -= uint248(amount);
-        emit Withdrawn(msg.sender, to, token, amount);
+        emit Withdrawn(msg.sender, token, to, amount);
 
         // Interactions
         IERC20(token).safeTransfer(to, amount);
