@@ -34,6 +34,11 @@ impl ClusterCache {
         }
     }
 
+    /// A cluster that does not change, for tests and dry runs.
+    pub fn fixed(nodes: Vec<Node>, pods: Vec<Pod>, classes: Vec<StorageClass>) -> Self {
+        Self { nodes: fixed(nodes), pods: fixed(pods), classes: fixed(classes) }
+    }
+
     /// The cluster now; `None` until everything was listed once.
     pub fn snapshot(&self) -> Option<ClusterSnapshot> {
         if !self.is_synced() {
@@ -58,6 +63,19 @@ where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     store.wait_until_ready().now_or_never().is_some_and(|ready| ready.is_ok())
+}
+
+fn fixed<K>(objects: Vec<K>) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let (store, mut writer) = reflector::store();
+    writer.apply_watcher_event(&watcher::Event::Init);
+    for object in objects {
+        writer.apply_watcher_event(&watcher::Event::InitApply(object));
+    }
+    writer.apply_watcher_event(&watcher::Event::InitDone);
+    store
 }
 
 fn watch<K>(client: &Client, shutdown: &CancellationToken) -> Store<K>

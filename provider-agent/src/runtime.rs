@@ -98,7 +98,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let gateway = tokio::spawn(serve(config.clone(), operator_key, gateway, shutdown.clone()));
 
     let state = State::new(rules(&config, policy, &chain, windows)?);
-    let core = Core { state, callers: Callers::default(), effects, metrics };
+    let core = Core::new(state, effects, metrics);
     core.run(inbox, shutdown.clone()).await;
     shutdown.cancel();
     gateway.await.context("the gateway's task ended badly")??;
@@ -107,7 +107,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 }
 
 /// The core with its surroundings.
-struct Core {
+pub struct Core {
     state: State,
     callers: Callers,
     effects: Effects,
@@ -115,8 +115,13 @@ struct Core {
 }
 
 impl Core {
+    /// A core that has learnt nothing yet.
+    pub fn new(state: State, effects: Effects, metrics: Metrics) -> Self {
+        Self { state, callers: Callers::default(), effects, metrics }
+    }
+
     /// Takes one message after the other until shutdown.
-    async fn run(mut self, mut inbox: mpsc::Receiver<Message>, shutdown: CancellationToken) {
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Message>, shutdown: CancellationToken) {
         loop {
             let message = tokio::select! {
                 () = shutdown.cancelled() => break,

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, put};
 use gateway_api::routes::{HEALTHZ, PROVIDER, patterns};
 use gateway_api::{ErrorCode, MAX_FORWARD_BODY, MAX_MANIFEST_BODY, MAX_STATEMENT_BODY};
 
@@ -17,19 +17,22 @@ const NO_BODY: usize = 0;
 
 /// All routes.
 pub fn router(gateway: Gateway) -> Router {
+    // `any` is a fallback itself, so only the others get one.
+    let only = |route: MethodRouter<Gateway>| route.fallback(method_not_allowed);
     let signed = |limit: usize, route: MethodRouter<Gateway>| {
-        route
-            .fallback(method_not_allowed)
-            .layer(from_fn_with_state((gateway.clone(), BodyLimit(limit)), admit))
+        route.layer(from_fn_with_state((gateway.clone(), BodyLimit(limit)), admit))
     };
     Router::new()
-        .route(HEALTHZ, get(async || StatusCode::OK).fallback(method_not_allowed))
-        .route(PROVIDER, get(provider::show).fallback(method_not_allowed))
-        .route(patterns::MANIFEST, signed(MAX_MANIFEST_BODY, axum::routing::put(manifest::store)))
-        .route(patterns::LEASE, signed(NO_BODY, get(status::show)))
-        .route(patterns::USAGE, signed(NO_BODY, get(usage::show)))
-        .route(patterns::LOGS, signed(NO_BODY, get(logs::stream)))
-        .route(patterns::STATEMENT, signed(MAX_STATEMENT_BODY, get(statement::propose).put(statement::store)))
+        .route(HEALTHZ, only(get(async || StatusCode::OK)))
+        .route(PROVIDER, only(get(provider::show)))
+        .route(patterns::MANIFEST, signed(MAX_MANIFEST_BODY, only(put(manifest::store))))
+        .route(patterns::LEASE, signed(NO_BODY, only(get(status::show))))
+        .route(patterns::USAGE, signed(NO_BODY, only(get(usage::show))))
+        .route(patterns::LOGS, signed(NO_BODY, only(get(logs::stream))))
+        .route(
+            patterns::STATEMENT,
+            signed(MAX_STATEMENT_BODY, only(get(statement::propose).put(statement::store))),
+        )
         .route(patterns::FORWARD, signed(MAX_FORWARD_BODY, any(forward::forward)))
         .route(patterns::FORWARD_ROOT, signed(MAX_FORWARD_BODY, any(forward::forward)))
         .fallback(async || Refused::new(ErrorCode::UnknownRoute, "no such route"))

@@ -1,0 +1,132 @@
+//! The core with its real effects, on a real chain and a recorded Kubernetes API.
+
+mod harness;
+
+use anyhow::{Context, Result};
+use chain::rpc::At;
+use harness::{Harness, eventually, manifest_bytes, requirements};
+use market::{Amount, B256, LeaseState};
+use provider_agent::agent::Answer;
+use provider_agent::inbox::Request;
+use testkit::TestMarket;
+
+async fn market() -> Result<TestMarket> {
+    let market = TestMarket::start().await?;
+    market.register_provider().await?;
+    market.fund_tenant(Amount(100_000_000)).await?;
+    Ok(market)
+}
+
+async fn post_order(market: &TestMarket, nonce: u64) -> Result<market::OrderHash> {
+    let (mut order, _) = market.order(nonce).await?;
+    let encoded = chain::convert::encode_requirements(&requirements())?;
+    order.requirements_hash = chain::convert::requirements_hash(&encoded);
+    order.manifest_hash = manifest::manifest_hash(&B256::repeat_byte(1), &manifest_bytes());
+    market.run(&market.tenant, [market.client.calls().post_order(&order, encoded)?]).await?;
+    Ok(market.client.eip712().order_digest(&order)?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_gets_one_bid_on_chain_even_across_a_restart() -> Result<()> {
+    let market = market().await?;
+    let first = post_order(&market, 1).await?;
+    let agent = Harness::start(&market).await?;
+    eventually("a bid", async || Ok(market.client.bids_for(first).await?.len() == 1)).await?;
+    agent.stop().await?;
+
+    let agent = Harness::start(&market).await?;
+    let second = post_order(&market, 2).await?;
+    // When the second order has its bid, the first one has been considered, too.
+    eventually("a second bid", async || Ok(market.client.bids_for(second).await?.len() == 1)).await?;
+    assert_eq!(market.client.bids_for(first).await?.len(), 1);
+    agent.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_runs_from_acceptance_to_refund() -> Result<()> {
+    let market = market().await?;
+    let agent = Harness::start(&market).await?;
+    let order = post_order(&market, 1).await?;
+    eventually("a bid", async || Ok(market.client.bids_for(order).await?.len() == 1)).await?;
+    let (id, signed) = market.client.bids_for(order).await?.remove(0);
+    assert_eq!(market.client.eip712().bid_signer(&signed), Some(market.operator.address()));
+    let calls = market.client.calls();
+    let open = calls.open_lease(&signed, market.session.address(), Amount(10_000_000))?;
+    market.run(&market.tenant, [open]).await?;
+
+    // The object, then the manifest with its Secret.
+    eventually("the ComputeLease", async || Ok(agent.compute_lease(id)?.is_some())).await?;
+    let upload = Request::StoreManifest { lease: id, salt: B256::repeat_byte(1), manifest: manifest_bytes() };
+    let answer = agent.handle.request(upload).await?;
+    assert_eq!(answer, Ok(Answer::ManifestStored));
+    let secret = agent.secret(id).context("no Secret")?;
+    assert_eq!(secret["metadata"]["ownerReferences"][0]["kind"], "ComputeLease");
+
+    // Ready, so confirmed, so the term is written.
+    agent.report_ready(id).await?;
+    eventually("the confirmation", async || {
+        Ok(market.client.lease(id, At::Latest).await?.state == LeaseState::Active)
+    })
+    .await?;
+    eventually("the term", async || Ok(agent.compute_lease(id)?.is_some_and(|o| o.spec.term.is_some())))
+        .await?;
+
+    // The tenant closes after a while; the operator publishes the last usage.
+    market.anvil.pass(120).await?;
+    market.run(&market.tenant, [calls.close_lease(id)]).await?;
+    eventually("the end in the cluster", async || {
+        Ok(agent.compute_lease(id)?.is_some_and(|o| o.spec.desired == crd::DesiredState::Ended))
+    })
+    .await?;
+    let end = market.client.lease(id, At::Latest).await?.end_at;
+    agent.report_final_usage(id, end).await?;
+
+    // The tenant signs the last statement; it is settled and the rest refunded.
+    let before = market.client.available(market.tenant.address(), At::Latest).await?;
+    let proposal = match agent.handle.request(Request::ProposeStatement { lease: id }).await? {
+        Ok(Answer::Proposal(proposal)) => proposal,
+        other => anyhow::bail!("no proposal: {other:?}"),
+    };
+    assert!(
+        proposal.statement.last
+            && proposal.statement.as_of == end
+            && !proposal.statement.amount_cum.is_zero()
+    );
+    let eip712 = market.client.eip712();
+    let signature = market.session.sign_statement(&eip712, &proposal.statement)?;
+    let signer = market.session.address();
+    let stored = Request::StoreStatement { statement: proposal.statement, signature, signer };
+    assert_eq!(agent.handle.request(stored).await?, Ok(Answer::StatementStored));
+    eventually("the close on chain", async || {
+        Ok(market.client.lease(id, At::Latest).await?.state == LeaseState::Closed)
+    })
+    .await?;
+    let refund = Amount(10_000_000 - proposal.statement.amount_cum.0);
+    let after = market.client.available(market.tenant.address(), At::Latest).await?;
+    assert_eq!(after, before.saturating_add(refund));
+    let earned = market.client.available(market.provider.address(), At::Latest).await?;
+    assert_eq!(earned, proposal.statement.amount_cum);
+    eventually("the object's deletion", async || Ok(agent.compute_lease(id)?.is_none())).await?;
+    eventually("the Secret's deletion", async || Ok(agent.secret(id).is_none())).await?;
+    agent.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_without_a_manifest_is_declined_before_its_window_ends() -> Result<()> {
+    let market = market().await?;
+    let agent = Harness::start(&market).await?;
+    let order = post_order(&market, 1).await?;
+    eventually("a bid", async || Ok(market.client.bids_for(order).await?.len() == 1)).await?;
+    let (id, signed) = market.client.bids_for(order).await?.remove(0);
+    let open = market.client.calls().open_lease(&signed, market.session.address(), Amount(10_000_000))?;
+    market.run(&market.tenant, [open]).await?;
+    eventually("the ComputeLease", async || Ok(agent.compute_lease(id)?.is_some())).await?;
+    market.anvil.pass(1700).await?;
+    eventually("the decline", async || {
+        Ok(market.client.lease(id, At::Latest).await?.state == LeaseState::Closed)
+    })
+    .await?;
+    let available = market.client.available(market.tenant.address(), At::Latest).await?;
+    assert_eq!(available, Amount(100_000_000));
+    agent.stop().await
+}
