@@ -225,7 +225,7 @@ contract MarketHandler is Ghosts {
     }
 
     function finalizeOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 2);
+        bytes32 leaseId = seed % 4 == 0 ? freshClaim(seed) : pick(seed, 2);
         if (leaseId == 0) return;
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         // Invariant 6: after the end and both windows nothing can keep the lease open.
@@ -352,6 +352,14 @@ contract MarketHandler is Ghosts {
     }
 
     // ---- parts ----
+
+    /// @dev A lease with a waiting claim.
+    function freshClaim(uint256 seed) private returns (bytes32 leaseId) {
+        if (live.length >= LIVE_LEASES) return pick(seed, 2);
+        leaseId = fresh(seed);
+        vm.warp(block.timestamp + 10 minutes);
+        file(leaseId, seed);
+    }
 
     /// @dev A disputed lease with unbilled work between the claim and the dispute, and money for it.
     function freshDispute(uint256 seed) private returns (bytes32 leaseId) {

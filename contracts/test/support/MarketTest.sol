@@ -61,7 +61,7 @@ abstract contract MarketTest {
         token.mint(provider, bond);
         vm.startPrank(provider);
         token.approve(address(registry), bond);
-        registry.register(operator, START + 365 days, bond, "https://gateway.example:8443", bytes32("attributes"));
+        registry.register(operator, START + 36_500 days, bond, "https://gateway.example:8443", bytes32("attributes"));
         vm.stopPrank();
     }
 
