@@ -1,9 +1,5 @@
 //! Bindings to the contracts, generated from the one source: the Solidity interfaces.
-#![allow(
-    missing_docs,
-    clippy::pub_underscore_fields,
-    reason = "generated from NatSpec that clippy cannot see"
-)]
+#![allow(missing_docs, clippy::too_many_arguments, reason = "generated from the Solidity interfaces")]
 
 pub use ILeaseMarket::{ILeaseMarketErrors, ILeaseMarketEvents};
 pub use IProviderRegistry::{IProviderRegistryErrors, IProviderRegistryEvents};

@@ -44,6 +44,7 @@ impl Default for FollowerConfig {
 }
 
 /// What a follower found.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and nearly always the large one")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Followed {
     /// Blocks up to `upto` are in the chain; these are their events, in order, perhaps none.
