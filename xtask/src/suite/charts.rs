@@ -48,6 +48,9 @@ pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
             let rendered = output(template(&helm, &values).arg("--include-crds"))?;
             conform(&kubeconform, schemas.path(), &rendered)
         })?;
+        log.check(&format!("the agent reads the configuration of {name}"), |_| {
+            read_by_the_agent(&output(&mut template(&helm, &values))?)
+        })?;
     }
     let minimal = chart().join("ci/minimal-values.yaml");
     let rendered = output(&mut template(&helm, &minimal))?;
@@ -125,6 +128,22 @@ pub(super) fn must_fail(command: &mut Command, words: &str) -> anyhow::Result<()
         Err(error) if format!("{error:?}").contains(words) => Ok(()),
         Err(error) => bail!("it was refused without saying `{words}`: {error:#}"),
     }
+}
+
+/// Gives the rendered configuration to the agent itself. It must get as far as the key file, which is not there.
+fn read_by_the_agent(rendered: &str) -> anyhow::Result<()> {
+    let (_, text) = rendered.split_once("\n  agent.toml: |\n").context("no agent.toml is rendered")?;
+    let text: String = text
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("    "))
+        .map(|line| line.strip_prefix("    ").unwrap_or(line).to_owned() + "\n")
+        .collect();
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("agent.toml");
+    fs::write(&file, text)?;
+    let mut agent = Command::new("cargo");
+    agent.args(["run", "--quiet", "--package", "provider-agent", "--", "identity", "--config"]).arg(&file);
+    must_fail(agent.current_dir(repository()), "the key file /var/run/leasehold/operator-key/")
 }
 
 /// The documents of these kinds, in the order in which they are rendered.

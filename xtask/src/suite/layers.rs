@@ -75,7 +75,7 @@ impl Layer {
             Self::Contracts => {
                 codegen::build_contracts()?;
                 log.command(&mut forge(&["test"])?)?;
-                log.check("gas targets", |log| bench::gas_within_targets(log))
+                log.check("gas targets", bench::gas_within_targets)
             }
             Self::Rust => {
                 codegen::build_contracts()?;

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 pub(super) fn check(root: &Path, tracked: &[&str]) -> anyhow::Result<Vec<String>> {
     let files: Vec<_> = tracked.iter().filter(|path| path.ends_with(".rs")).map(PathBuf::from).collect();
     let mut reached = BTreeSet::new();
-    for file in files.iter().filter(|file| is_crate_root(file)) {
+    for file in files.iter().filter(|file| is_crate_root(root, file)) {
         visit(root, file, &mut reached)?;
     }
     let mut problems = Vec::new();
@@ -23,20 +23,24 @@ pub(super) fn check(root: &Path, tracked: &[&str]) -> anyhow::Result<Vec<String>
         } else if !reached.contains(file) {
             problems.push(format!("{shown}: no module includes it"));
         }
-        let text = read(root, file)?;
-        if !introduces_itself(&text) {
+        // The tests of a module say what they are for by their names.
+        if !file.ends_with("tests.rs") && !introduces_itself(&read(root, file)?) {
             problems.push(format!("{shown}: says nowhere what it is for (//!)"));
         }
     }
     Ok(problems)
 }
 
-fn is_crate_root(file: &Path) -> bool {
+fn is_crate_root(root: &Path, file: &Path) -> bool {
     let folder = file.parent().and_then(Path::file_name).and_then(|name| name.to_str());
     match file.file_name().and_then(|name| name.to_str()) {
         Some("main.rs") => true,
         Some("lib.rs") => folder == Some("src"),
-        Some("build.rs") => folder != Some("src"),
+        Some("build.rs")
+            if file.parent().is_some_and(|folder| root.join(folder).join("Cargo.toml").exists()) =>
+        {
+            true
+        }
         Some(_) => matches!(folder, Some("tests" | "examples" | "benches" | "bin")),
         None => false,
     }
@@ -46,7 +50,7 @@ fn visit(root: &Path, file: &Path, reached: &mut BTreeSet<PathBuf>) -> anyhow::R
     if !reached.insert(file.to_owned()) {
         return Ok(());
     }
-    let folder = if is_crate_root(file) {
+    let folder = if is_crate_root(root, file) {
         file.parent().map(Path::to_owned).unwrap_or_default()
     } else {
         file.with_extension("")
@@ -95,12 +99,24 @@ mod tests {
             fs::write(path, text).expect("the file can be written");
         };
         write("a/src/lib.rs", "//! A.\npub mod used;\n");
-        write("a/src/used.rs", "//! Used.\npub(crate) mod deep;\n");
+        write("a/src/used.rs", "//! Used.\nmod build;\npub(crate) mod deep;\n");
         write("a/src/used/deep.rs", "mod absent {}\n");
         write("a/src/lost.rs", "//! Lost.\n");
         write("a/src/old/mod.rs", "//! Old.\n");
-        let tracked =
-            ["a/src/lib.rs", "a/src/used.rs", "a/src/used/deep.rs", "a/src/lost.rs", "a/src/old/mod.rs"];
+        write("a/Cargo.toml", "");
+        write("a/build.rs", "//! Build script.\n");
+        write("a/src/used/build.rs", "//! A module of that name.\nmod namespace;\n");
+        write("a/src/used/build/namespace.rs", "//! Namespace.\n");
+        let tracked = [
+            "a/build.rs",
+            "a/src/lib.rs",
+            "a/src/used.rs",
+            "a/src/used/build.rs",
+            "a/src/used/build/namespace.rs",
+            "a/src/used/deep.rs",
+            "a/src/lost.rs",
+            "a/src/old/mod.rs",
+        ];
         assert_eq!(
             check(folder.path(), &tracked).expect("the files can be read"),
             [
