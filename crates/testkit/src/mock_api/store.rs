@@ -82,7 +82,7 @@ impl Store {
             .map(|(_, object)| object)
             .filter(|object| {
                 selector.is_none_or(|(key, value)| {
-                    object["metadata"]["labels"][key] == Value::from(value.as_str())
+                    object["metadata"]["labels"][key] == value.as_str()
                 })
             })
             .collect();
