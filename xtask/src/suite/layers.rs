@@ -99,14 +99,15 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Tests that are ignored elsewhere because they need an API server; they find it by `KUBECONFIG`.
+/// Tests that are ignored elsewhere because they need an API server; they find it by
+/// `LEASEHOLD_TEST_KUBECONFIG`.
 fn api_server(log: &mut Log) -> anyhow::Result<()> {
     log.command(&mut xtask(&["testbed", "up", "--control-plane-only"])?)?;
     let kubeconfig = crate::process::output(&mut xtask(&["testbed", "kubeconfig", "--control-plane-only"])?)?;
     let kubeconfig = kubeconfig.trim();
     let chart = cluster::run(log, kubeconfig);
     let tests = ["test", "--package", "e2e", "--test", "it", "--", "--ignored", "--test-threads=1"];
-    let tests = log.command(cargo(&tests).env("KUBECONFIG", kubeconfig));
+    let tests = log.command(cargo(&tests).env("LEASEHOLD_TEST_KUBECONFIG", kubeconfig));
     // Whatever was proved, nothing is left running.
     log.command(&mut xtask(&["testbed", "down", "--control-plane-only"])?)?;
     chart.and(tests)

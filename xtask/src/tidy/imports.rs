@@ -49,7 +49,17 @@ const RULES: [Rule; 13] = [
     },
     Rule {
         name: "e2e",
-        may: &["chain", "crd", "gateway-api", "manifest", "market", "telemetry", "testkit", "usage"],
+        may: &[
+            "chain",
+            "crd",
+            "gateway-api",
+            "manifest",
+            "market",
+            "operator",
+            "telemetry",
+            "testkit",
+            "usage",
+        ],
         never: &[],
     },
     Rule { name: "xtask", may: &[], never: &["alloy", "kube", "tokio"] },
