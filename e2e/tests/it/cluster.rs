@@ -1,12 +1,13 @@
 //! A system namespace of its own for each test, with the definitions and the chart's access rights.
 
-use std::{env, fmt::Debug, path::Path, time::Duration};
+use std::{env, fmt::Debug, panic::AssertUnwindSafe, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use crd::{
     ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, ResourceLimits, TierName,
     convert,
 };
+use futures::FutureExt;
 use k8s_openapi::{
     ByteString,
     api::{
@@ -146,8 +147,17 @@ impl Cluster {
         apply(&api, &class).await
     }
 
-    /// Removes what the test made outside the lease namespaces.
-    pub(crate) async fn remove(&self) -> Result<()> {
+    /// Runs a test and removes what it made, also when it failed or panicked.
+    pub(crate) async fn clean_up_after(self, test: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
+        let result = AssertUnwindSafe(test(&self)).catch_unwind().await;
+        let removed = self.remove().await;
+        match result {
+            Ok(result) => result.and(removed),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    async fn remove(&self) -> Result<()> {
         for document in self.rights().unwrap_or_default() {
             let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             match document["kind"].as_str() {
@@ -181,7 +191,7 @@ impl Cluster {
     /// Writes a lease and its manifest as the agent would.
     pub(crate) async fn open_lease(&self, seed: u8, manifest: &ValidManifest) -> Result<LeaseName> {
         let lease = lease(seed, manifest);
-        let name = LeaseName::of(LeaseId(B256::repeat_byte(seed)));
+        let name = LeaseName::of(lease_id(seed));
         let secret = Secret {
             metadata: ObjectMeta { name: Some(name.manifest_secret()), ..ObjectMeta::default() },
             data: Some(
@@ -202,13 +212,20 @@ impl Cluster {
     }
 }
 
+/// Differs between runs, so that a run that was killed leaves nothing in the way of the next.
+pub(crate) fn lease_id(seed: u8) -> LeaseId {
+    let mut id = [seed; 32];
+    id[..4].copy_from_slice(&std::process::id().to_be_bytes());
+    LeaseId(B256::from(id))
+}
+
 fn salt() -> B256 {
     B256::repeat_byte(0x5a)
 }
 
 /// A lease of exactly what a manifest asks for.
 pub(crate) fn lease(seed: u8, manifest: &ValidManifest) -> ComputeLease {
-    let id = LeaseId(B256::repeat_byte(seed));
+    let id = lease_id(seed);
     let name = LeaseName::of(id);
     let limits = manifest.requirements().limits().expect("the test's manifest adds up");
     ComputeLease::new(

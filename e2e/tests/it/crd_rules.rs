@@ -22,10 +22,7 @@ async fn refusal(api: &Api<ComputeLease>, name: &str, spec: Value) -> String {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test runs it"]
 async fn what_was_agreed_cannot_be_changed_and_malformed_fields_are_refused() -> Result<()> {
-    let cluster = Cluster::connect("crd").await?;
-    let result = check(&cluster).await;
-    cluster.remove().await?;
-    result
+    Cluster::connect("crd").await?.clean_up_after(check).await
 }
 
 async fn check(cluster: &Cluster) -> Result<()> {
