@@ -73,3 +73,32 @@ fn table(summary: &Summary) -> String {
         ("egress", format!("{egress_bytes_per_second} bytes/s")),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use market::{Attribute, Requirements, ServiceRequirements, Tier};
+
+    #[test]
+    fn the_requirements_of_the_largest_manifest_fit_an_order() {
+        use manifest::limits;
+        let service = ServiceRequirements {
+            replicas: u32::MAX,
+            cpu_milli: 1,
+            memory_bytes: 1,
+            gpu_milli: 1,
+            gpu_model: "x".repeat(*limits::GPU_MODEL_BYTES.end()),
+            volume_bytes: vec![1; *limits::VOLUMES.end()],
+        };
+        let text = "x".repeat(*limits::ATTRIBUTE_BYTES.end());
+        let attribute = Attribute { key: text.clone(), value: text };
+        let requirements = Requirements {
+            tier: Tier::Sandboxed,
+            duration: u32::MAX,
+            egress_bytes_per_second: u64::MAX,
+            leased_ips: u32::MAX,
+            services: vec![service; *limits::SERVICES.end()],
+            attributes: vec![attribute; *limits::ATTRIBUTES.end()],
+        };
+        assert!(chain::convert::encode_requirements(&requirements).is_ok());
+    }
+}

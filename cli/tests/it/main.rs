@@ -1,4 +1,5 @@
 //! The `leasehold` binary as its users meet it.
+#![allow(clippy::unwrap_used, reason = "tests; helpers beside test functions are not recognised as such")]
 
 mod lease;
 mod manifest;

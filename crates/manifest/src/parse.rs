@@ -158,7 +158,7 @@ fn describe(path: Path, error: &YamlError) -> (Path, String) {
             format!("${{{name}}} has no value; give one with --set {name}=VALUE or in the environment"),
         ),
         YamlError::Message { msg, .. } => (path, msg.clone()),
-        other => (path, UserMessageFormatter::default().format_message(other).into_owned()),
+        other => (path, UserMessageFormatter.format_message(other).into_owned()),
     }
 }
 
