@@ -123,7 +123,7 @@ impl Follow {
             ChainEvent::OrderPosted(posted) => Some(ChainNews::OrderPosted {
                 hash: posted.order_hash,
                 requirements: decode_requirements(posted.order.requirements_hash, &posted.requirements).ok(),
-                order: posted.order,
+                order: Box::new(posted.order),
                 posted_at,
             }),
             ChainEvent::OrderCancelled { tenant, nonce } => Some(ChainNews::OrderCancelled { tenant, nonce }),

@@ -81,7 +81,7 @@ pub enum LeaseCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     ManifestStored,
-    Proposal(Proposal),
+    Proposal(Box<Proposal>),
     StatementStored,
 }
 

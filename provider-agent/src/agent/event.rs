@@ -90,7 +90,7 @@ pub enum ChainNews {
     /// `requirements` is `None` when the bytes do not decode or do not match their hash.
     OrderPosted {
         hash: OrderHash,
-        order: Order,
+        order: Box<Order>,
         requirements: Option<Requirements>,
         posted_at: Timestamp,
     },

@@ -31,7 +31,7 @@ impl State {
                 NoProposal::NotStarted | NoProposal::NoNewUsage => Refusal::NoUsageYet,
             })?;
             record.remember(proposal);
-            Ok(Answer::Proposal(proposal))
+            Ok(Answer::Proposal(Box::new(proposal)))
         });
         vec![Effect::Answer { reply, answer }]
     }
@@ -48,7 +48,8 @@ impl State {
         });
         match checked {
             Ok(Checked::Stored) => vec![Effect::Answer { reply, answer: Ok(Answer::StatementStored) }],
-            Ok(Checked::New(Proposal { statement, usage, meter_root, .. })) => {
+            Ok(Checked::New(proposal)) => {
+                let Proposal { statement, usage, meter_root, settled: _ } = *proposal;
                 let signed = Box::new(SettledStatement { statement, usage, meter_root, signature });
                 self.enqueue(id, WaitingWrite::Statement { signed, reply }, reply, now)
             }
@@ -113,7 +114,7 @@ enum Checked {
     /// The very same statement is kept already.
     Stored,
     /// It is this proposal.
-    New(Proposal),
+    New(Box<Proposal>),
 }
 
 /// Only what was proposed is accepted, and only forwards. The usage hash ties the statement to the proposal's usage.
@@ -140,6 +141,6 @@ fn check_statement(
         .copied()
         .chain(again)
         .find(|proposal| proposal.statement == *signed)
-        .map(Checked::New)
+        .map(|proposal| Checked::New(Box::new(proposal)))
         .ok_or(Refusal::StatementStale)
 }

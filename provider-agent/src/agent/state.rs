@@ -114,7 +114,7 @@ impl State {
     pub(super) fn chain_news(&mut self, news: ChainNews, now: Timestamp) -> Vec<Effect> {
         match news {
             ChainNews::OrderPosted { hash, order, requirements, posted_at } => {
-                self.order_posted(hash, order, requirements, posted_at, now)
+                self.order_posted(hash, *order, requirements, posted_at, now)
             }
             ChainNews::OrderCancelled { tenant, nonce } => self.order_cancelled(tenant, nonce),
             ChainNews::BidPosted { lease, bid } => self.bid_posted(lease, &bid, now),

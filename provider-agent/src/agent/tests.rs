@@ -60,7 +60,7 @@ fn order_hash() -> OrderHash {
 fn order_posted(order: Order) -> Event {
     Event::Chain(ChainNews::OrderPosted {
         hash: eip712().order_digest(&order).unwrap(),
-        order,
+        order: Box::new(order),
         requirements: Some(requirements()),
         posted_at: NOW,
     })

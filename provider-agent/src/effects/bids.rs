@@ -53,7 +53,7 @@ impl Shared {
                         decode_requirements(posted.order.requirements_hash, &posted.requirements).ok();
                     Event::Chain(ChainNews::OrderPosted {
                         hash,
-                        order: posted.order,
+                        order: Box::new(posted.order),
                         requirements,
                         // Its lease exists, so its age is of no interest.
                         posted_at: Timestamp(0),

@@ -89,7 +89,7 @@ fn requirements_that_do_not_decode_are_declined_without_asking_anybody() {
     let mut state = ready();
     let posted = Event::Chain(ChainNews::OrderPosted {
         hash: order_hash(),
-        order: order(),
+        order: Box::new(order()),
         requirements: None,
         posted_at: NOW,
     });

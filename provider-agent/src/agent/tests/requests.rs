@@ -122,7 +122,7 @@ fn metering(phase_end: Option<u64>, as_of: u64) -> State {
 fn propose(state: &mut State) -> Proposal {
     let effects = step(state, Event::StatementRequested { lease: id(), reply: REPLY }, NOW);
     match effects.as_slice() {
-        [Effect::Answer { answer: Ok(Answer::Proposal(proposal)), .. }] => *proposal,
+        [Effect::Answer { answer: Ok(Answer::Proposal(proposal)), .. }] => **proposal,
         other => panic!("{other:?}"),
     }
 }

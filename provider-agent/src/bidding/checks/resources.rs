@@ -15,7 +15,7 @@ pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<DeclineReason>) {
             reasons.push(DeclineReason::LimitExceeded { dimension, wanted, maximum });
         }
     }
-    let is_part = |milli: u64| milli % 1000 != 0;
+    let is_part = |milli: u64| !milli.is_multiple_of(1000);
     if limits.of(Dimension::Gpu) > 0
         && case.requirements.services.iter().any(|service| is_part(service.gpu_milli))
     {
