@@ -81,9 +81,9 @@ impl Args {
             Ok(report) => finish(&report, &out),
             Err(error) => {
                 let step = timeline.current().unwrap_or("start").to_owned();
-                eprintln!("\nstep failed: {step}\n{error:?}\n");
+                eprintln!("\nstep failed: {step}\n{error:#}\n");
                 world.print_evidence().await;
-                Err(error.context(format!("the demo failed at: {step}")))
+                Err(anyhow::anyhow!("the demo failed at: {step}"))
             }
         };
         // After a failure the chart stays for whoever looks into it: without its operator a lease could not be cleaned up.

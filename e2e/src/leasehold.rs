@@ -67,7 +67,7 @@ impl Leasehold {
         })
     }
 
-    /// Starts a command that keeps running and waits for its first line, which is JSON.
+    /// Starts a command that keeps running and waits until it has printed one JSON document.
     ///
     /// # Errors
     /// When it ends before it printed one.
@@ -75,12 +75,16 @@ impl Leasehold {
         let mut child = self.command(arguments).spawn()?;
         tokio::spawn(echo(child.stderr.take().context("standard error is piped")?));
         let mut lines = BufReader::new(child.stdout.take().context("standard output is piped")?).lines();
-        let first = lines
-            .next_line()
-            .await?
-            .with_context(|| format!("`leasehold {}` ended at once", arguments.join(" ")))?;
-        let value = serde_json::from_str(&first).with_context(|| format!("not JSON: {first}"))?;
-        Ok((child, value))
+        let mut document = String::new();
+        loop {
+            let line = lines.next_line().await?;
+            let line = line
+                .with_context(|| format!("`leasehold {}` ended at once: {document}", arguments.join(" ")))?;
+            document.push_str(&line);
+            if let Ok(value) = serde_json::from_str(&document) {
+                return Ok((child, value));
+            }
+        }
     }
 }
 

@@ -1,11 +1,25 @@
 //! The demo driver; `cargo xtask demo` builds it and hands it a running testbed.
 
+use std::process::ExitCode;
+
+use anyhow::Context;
 use clap::Parser;
 use e2e::args::Args;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider()
         .install_default()
-        .map_err(|_| anyhow::anyhow!("a rustls crypto provider is installed already"))?;
+        .ok()
+        .context("rustls has a provider already")?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(Args::parse().run())
 }

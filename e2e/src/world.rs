@@ -222,8 +222,7 @@ fn password() -> String {
 }
 
 async fn new_key(user: &Leasehold, file: PathBuf) -> Result<Key> {
-    let user = Leasehold { key_file: file.clone(), ..user.clone() };
-    let told = user.run(&["wallet", "new"]).await?;
+    let told = user.run(&["wallet", "new", &file.display().to_string()]).await?;
     Ok(Key { address: text(&told, "/address")?.parse()?, file })
 }
 

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use chain::At;
 use crd::ComputeLease;
+use crd::compute_lease::spec::SettlementStatement;
 use crd::compute_lease::status::ResourceUsage;
 use kube::Api;
-use market::{Amount, LeaseState};
+use market::{Address, Amount, LeaseState};
 
 use crate::leasehold::Leasehold;
+use crate::story::meter;
 use crate::story::order::Opened;
 use crate::world::World;
 use crate::{chart, cluster};
@@ -33,13 +35,29 @@ pub(super) struct Closed {
 pub(super) async fn close(world: &World, opened: &Opened) -> Result<Closed> {
     let requested = Instant::now();
     let id = opened.lease_id.to_string();
-    let told = world.tenant.run(&["close", &id, "--yes"]).await?;
-    let usage = told.pointer("/statement/usage").with_context(|| format!("no final usage in {told}"))?;
-    let settled = serde_json::from_value(usage.clone()).context("failed to parse the final usage")?;
+    let arguments = ["close", id.as_str(), "--yes"];
+    let (told, settled) = tokio::join!(world.tenant.run(&arguments), final_statement(world, opened));
+    told?;
+    let settled = settled.context("no final statement was kept in the ComputeLease")?;
     let lease = world.lease(opened.lease_id).await?;
     anyhow::ensure!(lease.state == LeaseState::Closed, "the chain's lease is {:?}, not Closed", lease.state);
     anyhow::ensure!(lease.balance == Amount(0), "{} base units are left in the closed lease", lease.balance);
-    Ok(Closed { requested, settled })
+    let agreed = &settled.amount_cum;
+    anyhow::ensure!(
+        lease.paid.to_string() == *agreed,
+        "the chain paid {}, the statement says {agreed}",
+        lease.paid
+    );
+    Ok(Closed { requested, settled: settled.usage })
+}
+
+/// The last statement that the tenant signed, as the agent keeps it from the signature until the lease is over.
+async fn final_statement(world: &World, opened: &Opened) -> Result<SettlementStatement> {
+    cluster::until("the final statement", PATIENCE, || async {
+        let lease = meter::compute_lease(world, opened).await?;
+        Ok(lease.spec.settlement.map(|settlement| settlement.statement).filter(|statement| statement.last))
+    })
+    .await
 }
 
 /// Waits until the lease's namespace and its `ComputeLease` are gone; gives the time since the close was requested.
@@ -73,14 +91,16 @@ pub(super) async fn withdraw_everything(world: &World) -> Result<()> {
     for (user, address) in
         [(&world.tenant, world.keys.tenant.address), (&world.provider, world.keys.owner.address)]
     {
-        withdraw(user).await?;
+        withdraw(world, user, address).await?;
         let left = world.chain.available(address, At::Latest).await?;
         anyhow::ensure!(left == Amount(0), "{left} base units are left in the account of {address}");
     }
     Ok(())
 }
 
-async fn withdraw(user: &Leasehold) -> Result<()> {
-    user.run(&["wallet", "withdraw", "--all", "--yes"]).await?;
+async fn withdraw(world: &World, user: &Leasehold, address: Address) -> Result<()> {
+    let amount = world.chain.available(address, At::Latest).await?;
+    let amount = amount.to_decimal(world.chain.deployment().token_decimals);
+    user.run(&["wallet", "withdraw", &amount, "--yes"]).await?;
     Ok(())
 }

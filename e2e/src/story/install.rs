@@ -41,19 +41,10 @@ pub(super) async fn install_chart(world: &World) -> Result<()> {
 pub(super) async fn register_provider(world: &World) -> Result<()> {
     let uri = gateway_uri(world).await?;
     let operator = world.keys.operator.address.to_string();
+    let bond = BOND.to_decimal(world.chain.deployment().token_decimals);
     world
         .provider
-        .run(&[
-            "provider",
-            "register",
-            "--operator",
-            &operator,
-            "--bond",
-            &BOND.to_string(),
-            "--uri",
-            &uri,
-            "--yes",
-        ])
+        .run(&["provider", "register", "--operator", &operator, "--bond", &bond, "--uri", &uri, "--yes"])
         .await?;
     let record = world.chain.provider_of(world.keys.owner.address, At::Latest).await?;
     anyhow::ensure!(
@@ -157,7 +148,7 @@ async fn gateway_uri(world: &World) -> Result<String> {
         .arg("identity")
         .arg("--key-file")
         .arg(&world.keys.operator.file)
-        .args(["--public-url", &public_url(world), "-o", "json"])
+        .args(["-o", "json"])
         .output()
         .await
         .context("failed to run provider-agent identity")?;
@@ -165,5 +156,5 @@ async fn gateway_uri(world: &World) -> Result<String> {
     anyhow::ensure!(output.status.success(), "provider-agent identity failed: {problem}");
     let told: Value =
         serde_json::from_slice(&output.stdout).context("provider-agent identity printed no JSON")?;
-    Ok(text(&told, "/registryUri")?.to_owned())
+    Ok(format!("{}#pin-sha256={}", public_url(world), text(&told, "/pinSha256")?))
 }

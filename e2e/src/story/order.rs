@@ -9,8 +9,8 @@ use crate::leasehold::text;
 use crate::story::meter;
 use crate::world::World;
 
-/// What the tenant locks in the lease, base units of the test token.
-const DEPOSIT: &str = "5000000";
+/// What the tenant locks in the lease, whole test tokens.
+const DEPOSIT: &str = "5";
 
 /// A lease that runs.
 #[derive(Debug)]
