@@ -430,7 +430,8 @@ mod tests {
     #[test]
     fn every_malformed_field_is_named() {
         let good = ComputeLeaseSpec::try_from(&spec()).unwrap();
-        let cases: [(fn(&mut ComputeLeaseSpec), Error); 6] = [
+        type Case = (fn(&mut ComputeLeaseSpec), Error);
+        let cases: [Case; 6] = [
             (|s| s.lease_id = "0xAB".into(), Error::ParseHex { field: "spec.leaseId", digits: 64 }),
             (|s| s.tenant.make_ascii_uppercase(), Error::ParseHex { field: "spec.tenant", digits: 40 }),
             (|s| s.chain.chain_id = -1, Error::Negative { field: "spec.chain.chainId" }),

@@ -6,6 +6,8 @@
 #![warn(missing_docs)]
 // `KubeSchema` derives items inside functions that nobody could reach.
 #![allow(unreachable_pub)]
+// Each printer column has a type; to the lint they are one attribute given again and again.
+#![allow(clippy::duplicated_attributes)]
 
 pub mod compute_lease;
 pub mod condition;

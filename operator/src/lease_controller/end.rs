@@ -13,7 +13,7 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The last usage was counted; nothing was deleted yet.
-    UsageFinal(Option<LeaseUsage>),
+    UsageFinal(Option<Box<LeaseUsage>>),
     /// The namespace is being deleted.
     DeletingNamespace,
     /// The namespace is gone, a volume of it is not.
@@ -26,7 +26,8 @@ pub enum Ending {
 pub async fn end(lease: &ComputeLease, ctx: &Context) -> Result<Ending, cleanup::Error> {
     let status = ctx.memory.status(lease);
     if !condition::is_true(&status.conditions, condition::USAGE_FINAL) {
-        return Ok(Ending::UsageFinal(ctx.meter.finish(lease, &ctx.stores, (ctx.clock)()).await));
+        let usage = ctx.meter.finish(lease, &ctx.stores, (ctx.clock)()).await;
+        return Ok(Ending::UsageFinal(usage.map(Box::new)));
     }
     Ok(match cleanup::tear_down(lease, ctx).await? {
         Teardown::DeletingNamespace => Ending::DeletingNamespace,

@@ -217,7 +217,7 @@ fn ended(draft: &mut Draft, lease: &ComputeLease, ending: Ending) {
         draft.status.services.clear();
     }
     if let Ending::UsageFinal(usage) = ending {
-        draft.status.usage = usage.or_else(|| draft.status.usage.take());
+        draft.status.usage = usage.map(|usage| *usage).or_else(|| draft.status.usage.take());
     }
     draft.set(condition::PROVISIONED, ConditionStatus::False, reason, "");
     draft.set(condition::READY, ConditionStatus::False, reason, "");

@@ -92,6 +92,17 @@ async fn a_deleted_or_edited_object_is_repaired() {
 }
 
 #[tokio::test]
+async fn a_lease_that_loses_a_pod_is_degraded_until_it_is_back() {
+    let mut scenario = Scenario::provisioned(&manifest_yaml()).await;
+    scenario.remove_pod(pod("web", 1));
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    assert_eq!(ready_reason(&scenario), (Phase::Degraded, reason::PODS_NOT_READY.to_owned()));
+    scenario.put_pod(pod("web", 1));
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    assert_eq!(ready_reason(&scenario), (Phase::Ready, reason::ALL_READY.to_owned()));
+}
+
+#[tokio::test]
 async fn a_lost_secret_is_written_again_when_a_pod_misses_it() {
     let mut scenario = Scenario::provisioned(&manifest_yaml()).await;
     let mut waiting = pod("web", 0);

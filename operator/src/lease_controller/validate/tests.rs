@@ -41,7 +41,8 @@ fn a_lease_whose_manifest_is_the_agreed_one_is_accepted() {
 
 #[test]
 fn each_fault_of_the_spec_is_refused_by_name() {
-    let cases: Vec<(fn(&mut ComputeLease), &str, String)> = vec![
+    type Case = (fn(&mut ComputeLease), &'static str, String);
+    let cases: Vec<Case> = vec![
         (
             |lease| lease.metadata.name = Some("lease-of-mine".to_owned()),
             reason::NAME_MISMATCH,
