@@ -31,7 +31,10 @@ use usage::{LeaseView, Millis};
 
 use self::{account::Account, kubelet::KubeletClient};
 use crate::{
-    lease_controller::{Stores, run::Trigger},
+    lease_controller::{
+        Stores,
+        run::{Synced, Trigger},
+    },
     metrics::Metrics,
 };
 
@@ -151,18 +154,12 @@ impl Meter {
         self: Arc<Self>,
         leases: Store<ComputeLease>,
         stores: Stores,
+        synced: Synced,
         shutdown: CancellationToken,
     ) {
         // Before the watches have seen everything, a pod that is missing is not a pod that is gone.
-        let ready = async {
-            tokio::try_join!(
-                leases.wait_until_ready(),
-                stores.pods.wait_until_ready(),
-                stores.claims.wait_until_ready()
-            )
-        };
         tokio::select! {
-            synced = ready => if synced.is_err() { return },
+            () = synced.all() => {}
             () = shutdown.cancelled() => return,
         }
         let mut turn: u32 = 0;

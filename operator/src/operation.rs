@@ -20,7 +20,7 @@ use crate::{
     lease_controller::{
         Context, Stores,
         memory::Memory,
-        run::{self, Writers},
+        run::{self, Synced, Writers},
     },
     meter::{Meter, MeterSettings, kubelet::KubeletClient},
     metrics::Metrics,
@@ -60,6 +60,7 @@ impl Operation {
             storage_classes: class_writer,
         };
         let stores = Stores { pods, claims, nodes, storage_classes };
+        let synced = Synced::default();
         let (triggers, from_meter) = mpsc::unbounded();
         let meter = Arc::new(Meter::new(meter, kubelets, metrics.clone(), triggers));
         let reporter = Reporter { controller: "leasehold-operator".to_owned(), instance: None };
@@ -75,10 +76,10 @@ impl Operation {
         });
 
         wait_for_crds(&client, &crds_ready, &shutdown).await;
-        let caches = tokio::spawn(report_caches(leases.clone(), stores.clone(), caches_ready));
+        let caches = tokio::spawn(report_caches(synced.clone(), caches_ready));
         let phases = tokio::spawn(report_phases(leases.clone(), metrics));
-        let metering = tokio::spawn(meter.run(leases.clone(), stores, shutdown.clone()));
-        run::run(ctx, leases, writers, from_meter, shutdown.clone()).await;
+        let metering = tokio::spawn(meter.run(leases.clone(), stores, synced.clone(), shutdown.clone()));
+        run::run(ctx, leases, writers, synced, from_meter, shutdown.clone()).await;
         // Without the controller nothing that the meter counts would be written.
         shutdown.cancel();
         caches.abort();
@@ -108,19 +109,9 @@ async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationTo
     }
 }
 
-async fn report_caches(leases: Store<ComputeLease>, stores: Stores, check: Check) {
-    let Stores { pods, claims, nodes, storage_classes } = stores;
-    let synced = tokio::try_join!(
-        leases.wait_until_ready(),
-        pods.wait_until_ready(),
-        claims.wait_until_ready(),
-        nodes.wait_until_ready(),
-        storage_classes.wait_until_ready(),
-    );
-    match synced {
-        Ok(_) => check.pass(),
-        Err(_) => check.fail("the watches have ended"),
-    }
+async fn report_caches(synced: Synced, check: Check) {
+    synced.all().await;
+    check.pass();
 }
 
 async fn report_phases(leases: Store<ComputeLease>, metrics: Metrics) {

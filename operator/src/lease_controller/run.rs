@@ -51,11 +51,34 @@ pub struct Writers {
     pub storage_classes: Writer<StorageClass>,
 }
 
+/// Tells when each watch has seen everything once.
+///
+/// `Store::wait_until_ready` is not used for this: it wakes one waiter only, and that one is the controller.
+#[derive(Clone, Debug, Default)]
+pub struct Synced {
+    leases: CancellationToken,
+    pods: CancellationToken,
+    claims: CancellationToken,
+    nodes: CancellationToken,
+    storage_classes: CancellationToken,
+}
+
+impl Synced {
+    /// Waits until all watches have.
+    pub async fn all(&self) {
+        let Self { leases, pods, claims, nodes, storage_classes } = self;
+        for watch in [leases, pods, claims, nodes, storage_classes] {
+            watch.cancelled().await;
+        }
+    }
+}
+
 /// Reconciles until the token is cancelled; running reconciliations are finished.
 pub async fn run(
     ctx: Arc<Context>,
     leases: Store<ComputeLease>,
     writers: Writers,
+    synced: Synced,
     from_meter: impl Stream<Item = Trigger> + Send + 'static,
     shutdown: CancellationToken,
 ) {
@@ -65,12 +88,20 @@ pub async fn run(
     let Writers { leases: lease_writer, pods: pod_writer, claims, nodes: node_writer, storage_classes } =
         writers;
 
+    let Synced {
+        leases: leases_seen,
+        pods: pods_seen,
+        claims: claims_seen,
+        nodes: nodes_seen,
+        storage_classes: seen,
+    } = synced;
+
     let triggers: Vec<BoxStream<'static, Trigger>> = vec![
-        lease_triggers(client, metrics, &system, lease_writer),
-        pod_triggers(client, metrics, &system, pod_writer, ctx.meter.clone()),
-        claim_watch(client, metrics, claims),
-        node_triggers(client, metrics, node_writer, &ctx, leases.clone()),
-        storage_class_watch(client, metrics, storage_classes),
+        lease_triggers(client, metrics, &system, lease_writer, leases_seen),
+        pod_triggers(client, metrics, &system, pod_writer, pods_seen, ctx.meter.clone()),
+        claim_watch(client, metrics, claims, claims_seen),
+        node_triggers(client, metrics, node_writer, nodes_seen, &ctx, leases.clone()),
+        storage_class_watch(client, metrics, storage_classes, seen),
         owned_triggers::<Namespace>(client, metrics, &system, "Namespace"),
         owned_triggers::<ResourceQuota>(client, metrics, &system, "ResourceQuota"),
         owned_triggers::<LimitRange>(client, metrics, &system, "LimitRange"),
@@ -108,6 +139,7 @@ fn lease_triggers(
     metrics: &Metrics,
     namespace: &str,
     writer: Writer<ComputeLease>,
+    seen: CancellationToken,
 ) -> BoxStream<'static, Trigger> {
     let api = Api::<ComputeLease>::namespaced(client.clone(), namespace);
     // The status is our own, so its changes are no news. Deletion moves the generation.
@@ -116,6 +148,7 @@ fn lease_triggers(
         .default_backoff()
         .modify(|lease| lease.managed_fields_mut().clear())
         .reflect(writer)
+        .inspect(mark(seen))
         .applied_objects()
         .predicate_filter(predicate, PredicateConfig::default())
         .filter_map(logged(metrics, "ComputeLease"))
@@ -128,6 +161,7 @@ fn pod_triggers(
     metrics: &Metrics,
     system: &str,
     writer: Writer<Pod>,
+    seen: CancellationToken,
     meter: Arc<Meter>,
 ) -> BoxStream<'static, Trigger> {
     let system = system.to_owned();
@@ -135,6 +169,7 @@ fn pod_triggers(
         .default_backoff()
         .modify(|pod| pod.managed_fields_mut().clear())
         .reflect(writer)
+        .inspect(mark(seen))
         .touched_objects()
         .filter_map(logged(metrics, "Pod"))
         .inspect(move |pod| {
@@ -151,6 +186,7 @@ fn node_triggers(
     client: &Client,
     metrics: &Metrics,
     writer: Writer<Node>,
+    seen: CancellationToken,
     ctx: &Arc<Context>,
     leases: Store<ComputeLease>,
 ) -> BoxStream<'static, Trigger> {
@@ -165,6 +201,7 @@ fn node_triggers(
             }
         })
         .reflect(writer)
+        .inspect(mark(seen))
         .touched_objects()
         .filter_map(logged(metrics, "Node"))
         .filter_map(move |_| {
@@ -183,11 +220,13 @@ fn claim_watch(
     client: &Client,
     metrics: &Metrics,
     writer: Writer<PersistentVolumeClaim>,
+    seen: CancellationToken,
 ) -> BoxStream<'static, Trigger> {
     watcher(Api::<PersistentVolumeClaim>::all(client.clone()), managed())
         .default_backoff()
         .modify(|claim| claim.managed_fields_mut().clear())
         .reflect(writer)
+        .inspect(mark(seen))
         .touched_objects()
         .filter_map(logged(metrics, "PersistentVolumeClaim"))
         // The meter looks at claims by itself, and a lease is ready by its pods.
@@ -199,10 +238,12 @@ fn storage_class_watch(
     client: &Client,
     metrics: &Metrics,
     writer: Writer<StorageClass>,
+    seen: CancellationToken,
 ) -> BoxStream<'static, Trigger> {
     watcher(Api::<StorageClass>::all(client.clone()), watcher::Config::default())
         .default_backoff()
         .reflect(writer)
+        .inspect(mark(seen))
         .touched_objects()
         .filter_map(logged(metrics, "StorageClass"))
         // Leases that wait for a class look again by themselves.
@@ -236,6 +277,15 @@ fn managed() -> watcher::Config {
 fn lease_of(object: &impl Resource, system: &str) -> Option<Trigger> {
     let id = object.meta().labels.as_ref()?.get(labels::LEASE)?;
     Some(ObjectRef::new(&format!("lease-{id}")).within(system))
+}
+
+/// Marks a watch once its store holds everything.
+fn mark<K>(seen: CancellationToken) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + Send {
+    move |event| {
+        if let Ok(watcher::Event::InitDone) = event {
+            seen.cancel();
+        }
+    }
 }
 
 /// Drops failures of a watch, which repeats itself, after telling about them.
