@@ -74,8 +74,10 @@ async fn check(cluster: &Cluster) -> Result<()> {
         api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&usage(sequence, as_of))).await
     };
     publish(2, 12).await?;
-    assert!(publish(1, 13).await.unwrap_err().to_string().contains("sequence may not go back"));
-    assert!(publish(3, 11).await.unwrap_err().to_string().contains("asOf may not go back"));
+    assert!(
+        publish(1, 13).await.expect_err("a lower sequence").to_string().contains("sequence may not go back")
+    );
+    assert!(publish(3, 11).await.expect_err("an earlier asOf").to_string().contains("asOf may not go back"));
     publish(3, 12).await?;
     Ok(())
 }

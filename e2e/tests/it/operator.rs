@@ -240,14 +240,15 @@ async fn the_quota_holds(cluster: &Cluster, name: &LeaseName) -> Result<()> {
         spec,
         ..Pod::default()
     };
-    let refused = pods.create(&PostParams::default(), &more).await.unwrap_err().to_string();
+    let refused = pods.create(&PostParams::default(), &more).await.expect_err("one more pod").to_string();
     assert!(refused.contains("exceeded quota"), "{refused}");
     let service: Service = serde_json::from_value(json!({
         "metadata": {"name": "outside"},
         "spec": {"type": "NodePort", "ports": [{"port": 80}]},
     }))?;
     let services = Api::<Service>::namespaced(cluster.admin.clone(), name.as_str());
-    let refused = services.create(&PostParams::default(), &service).await.unwrap_err().to_string();
+    let refused =
+        services.create(&PostParams::default(), &service).await.expect_err("a node port").to_string();
     assert!(refused.contains("exceeded quota"), "{refused}");
     Ok(())
 }
