@@ -81,9 +81,7 @@ impl Store {
             .filter(|(path, _)| path.strip_prefix(&prefix).is_some_and(|rest| !rest.contains('/')))
             .map(|(_, object)| object)
             .filter(|object| {
-                selector.is_none_or(|(key, value)| {
-                    object["metadata"]["labels"][key] == value.as_str()
-                })
+                selector.is_none_or(|(key, value)| object["metadata"]["labels"][key] == value.as_str())
             })
             .collect();
         json!({
