@@ -9,15 +9,18 @@ use anyhow::Context as _;
 use chain::rpc::At;
 use chain::{Call, ChainClient, Deployment, HotKey, LeaseOpened, Mined, SendError, SenderConfig, TxSender};
 use gateway_api::auth::Audience;
-use market::LeaseId;
+use market::{LeaseId, Timestamp};
 use url::Url;
 
 use crate::exit::{Kind, Stop};
-use crate::gateway::{Gateway, GatewayUri};
+use crate::gateway::{Gateway, GatewayUri, now};
 use crate::home::Home;
 use crate::key_file;
 use crate::money::Money;
 use crate::output::Output;
+
+/// A node whose newest block is older than this, in seconds, is not asked where money may go.
+const MAX_HEAD_AGE: u64 = 300;
 
 /// Whether spending was agreed to on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,14 @@ impl Context {
         let shown = url.host_str().unwrap_or_default().to_owned();
         let client = ChainClient::connect(url, deployment).await;
         client.with_context(|| format!("failed to use the node at {shown} (--rpc)"))
+    }
+
+    /// A checked connection to a node that is not behind.
+    pub(crate) async fn current_chain(&self) -> anyhow::Result<ChainClient> {
+        let chain = self.chain().await?;
+        let newest = chain.block(At::Latest).await.context("failed to read the newest block")?;
+        ensure_current(newest.timestamp, now())?;
+        Ok(chain)
     }
 
     /// The user's key.
@@ -141,6 +152,18 @@ impl Context {
     }
 }
 
+/// Old news about bids and leases would be acted on as if they were new.
+fn ensure_current(newest: Timestamp, now: Timestamp) -> Result<(), Stop> {
+    let age = now.seconds_since(newest);
+    if age <= MAX_HEAD_AGE {
+        return Ok(());
+    }
+    let text =
+        format!("the newest block of the node is {age} s old: the node is behind or the chain has stopped");
+    Err(Stop::new(Kind::TimedOut, text)
+        .advise("nothing was spent; give --rpc URL of a node that is up to date"))
+}
+
 fn connect(uri: &str, audience: Audience, key: HotKey) -> anyhow::Result<Gateway> {
     let uri: GatewayUri = uri.parse()?;
     Ok(Gateway::new(uri, audience, key)?)
@@ -219,5 +242,21 @@ impl Wallet {
             return Ok(None);
         }
         self.send(call).await.map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_is_behind_is_not_trusted_with_money() {
+        let said =
+            |newest, now| ensure_current(Timestamp(newest), Timestamp(now)).map_err(|stop| stop.to_string());
+        assert_eq!(said(1_000, 1_300), Ok(()));
+        // A clock that is slow here is no fault of the node.
+        assert_eq!(said(1_000, 900), Ok(()));
+        let behind = "the newest block of the node is 301 s old: the node is behind or the chain has stopped";
+        assert_eq!(said(1_000, 1_301), Err(behind.to_owned()));
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chain::{At, HotKey};
 use market::Amount;
 use serde_json::{Value, json};
-use testkit::TestMarket;
 use testkit::anvil::Mining;
+use testkit::{Fault, FaultyRpc, TestMarket};
 
 use crate::provider::{self, Manners, Provider};
 use crate::run::{Ran, Sandbox};
@@ -220,5 +220,29 @@ async fn without_a_bid_or_without_money_nothing_is_spent() {
     assert_eq!(account.code, Some(6), "{account:?}");
     let withdrawn = world.json(&["wallet", "withdraw", "10"]).await;
     assert_eq!(withdrawn["account"], "0");
+    assert_eq!(world.tenant_money().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lies_or_drops_is_named_and_nothing_is_spent() {
+    let world = World::new(Manners::Honest).await;
+    let before = world.tenant_money().await;
+    let proxy = FaultyRpc::start(world.provider.market.anvil.url()).await.unwrap();
+    let url = proxy.url();
+    let deploy = ["deploy", "shop.yaml", "--deposit", "10", "--yes", "--key-file", "tenant"];
+    let deploy = [&deploy[..], &["--deployment", "deployment.json", "--rpc", &url]].concat();
+    let faults = [
+        (Fault::ChainId(1), "the node follows chain 1, not chain 31337"),
+        (Fault::DropRequests, "failed to call eth_chainId"),
+        (Fault::Garbage, "failed to call eth_chainId"),
+        (Fault::Answer(json!("0xzz")), "the answer to eth_chainId cannot be read"),
+    ];
+    for (fault, said) in faults {
+        proxy.set(fault.clone());
+        let ran = tokio::task::block_in_place(|| world.sandbox.run(&deploy));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{fault:?}: {ran:?}");
+        let expected = format!("error: failed to use the node at 127.0.0.1 (--rpc): {said}");
+        assert!(ran.stderr.starts_with(&expected), "{fault:?}: {}", ran.stderr);
+    }
     assert_eq!(world.tenant_money().await, before);
 }

@@ -78,6 +78,11 @@ impl FaultyRpc {
         lock(&self.state).fault = fault;
     }
 
+    /// How often it was asked for anything.
+    pub fn total(&self) -> usize {
+        lock(&self.state).requests.len()
+    }
+
     /// How often a method was asked for.
     pub fn count(&self, method: &str) -> usize {
         lock(&self.state).requests.iter().filter(|asked| *asked == method).count()

@@ -35,7 +35,7 @@ pub(super) async fn open(
     let limits = requirements.limits()?;
     let key = context.key()?;
     let tenant = key.address();
-    let chain = context.chain().await?;
+    let chain = context.current_chain().await?;
     let money = context.money(&chain).await?;
     let lock = lock(terms, &money)?;
     let max_rate_e6 = max_rate(terms, &money, &manifest, lock)?;
