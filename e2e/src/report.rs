@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::balances::Comparison;
 use crate::timeline::{Step, seconds};
 
+/// How far the meter may be off the kernel's own count in a window of a minute: a kubelet's counter may be 15 s old.
+const CPU_TOLERANCE_PERMILLE: u128 = 250;
+
 /// The whole report.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -101,6 +104,8 @@ pub struct Evidence {
     pub nodes: Vec<Node>,
     /// The lease's pods.
     pub pods: Vec<Pod>,
+    /// The meter against the kernel.
+    pub cpu: CpuComparison,
     /// What the guestbook answered after the entry was written.
     pub guestbook: String,
 }
@@ -135,6 +140,20 @@ pub struct Pod {
     pub cgroup_cpu_nanoseconds: Option<u64>,
 }
 
+/// CPU of all pods of the lease over one window, by the meter and by the kernel's control groups.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CpuComparison {
+    /// Length of the window, by the meter's publications.
+    pub window_seconds: u64,
+    /// What the meter counted, decimal.
+    pub meter_nanoseconds: String,
+    /// What the kernel counted, decimal; absent where the node is another machine.
+    pub cgroup_nanoseconds: Option<String>,
+    /// The difference in thousandths of the kernel's count.
+    pub difference_permille: Option<u128>,
+}
+
 impl Report {
     /// Prints the tables.
     pub fn print(&self) {
@@ -154,6 +173,13 @@ impl Report {
             ]);
         }
         println!("\nUsage\n{usage}");
+        let cpu = &self.evidence.cpu;
+        println!(
+            "\nCPU over {} s: {} ns by the meter, {} ns by the kernel",
+            cpu.window_seconds,
+            cpu.meter_nanoseconds,
+            cpu.cgroup_nanoseconds.as_deref().unwrap_or("unknown")
+        );
 
         let mut balances = table(&["holder", "before", "after", "difference"]);
         for row in &self.balances.rows {
@@ -192,6 +218,13 @@ impl Report {
         anyhow::ensure!(!self.evidence.pods.is_empty(), "no pod of the lease was seen");
         let settled = self.usage.iter().any(|row| row.settled != "0");
         anyhow::ensure!(settled, "nothing was settled");
+        let cpu = &self.evidence.cpu;
+        // Both are read at whole scrapes, so a window of a minute may differ by a scrape at each end.
+        let difference = cpu.difference_permille.unwrap_or(0);
+        anyhow::ensure!(
+            difference <= CPU_TOLERANCE_PERMILLE,
+            "the meter is {difference} permille off the kernel's count"
+        );
         Ok(())
     }
 }

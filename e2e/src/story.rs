@@ -1,6 +1,7 @@
 //! The story, chapter by chapter. Each chapter acts only through doors that its actor has in real life.
 
 mod close;
+mod crash;
 mod guestbook;
 mod install;
 mod meter;
@@ -8,7 +9,9 @@ mod observe;
 mod order;
 
 use anyhow::Result;
+use guestbook::Door;
 
+use crate::cluster;
 use crate::report::{Evidence, Lease, Report};
 use crate::timeline::Timeline;
 use crate::world::World;
@@ -38,10 +41,19 @@ pub async fn tell(world: &mut World, timeline: &mut Timeline) -> Result<Report> 
     let api_writes = observe::api_writes(world).await?;
 
     timeline.start("write a guestbook entry and read it back through the lease");
-    let guestbook = guestbook::write_and_read(world, &opened).await?;
+    let message = format!("leased as {}", opened.lease_id);
+    let door = Door::open(world, &opened).await?;
+    let guestbook = door.write_and_read(&message).await?;
+    door.close().await?;
+
+    timeline.start("kill -9 operator and agent: the lease goes on");
+    crash::kill_operator_and_agent(world, &opened, &pods).await?;
+    let door = Door::open(world, &opened).await?;
+    door.await_entry(&guestbook).await?;
+    door.close().await?;
 
     timeline.start("meter the lease from the real kubelet");
-    meter::meter_for(world, &opened, world.args.meter_seconds, &mut pods).await?;
+    let cpu = meter::meter_for(world, &opened, world.args.meter_seconds, &mut pods).await?;
     let resident_memory = observe::resident_memory(world).await?;
 
     timeline.start("exchange a statement and settle it on chain");
@@ -54,23 +66,28 @@ pub async fn tell(world: &mut World, timeline: &mut Timeline) -> Result<Report> 
     let namespace_gone = close::await_namespace_gone(world, &opened, closed.requested).await?;
     close::withdraw_everything(world).await?;
     let after = world.balances(Some(opened.lease_id)).await?;
-    timeline.finish();
 
+    timeline.start("collect the evidence");
+    let latencies = observe::latencies(world, &opened, namespace_gone).await?;
+    let transactions = observe::transactions(world).await?;
+    let evidence = Evidence {
+        chain_id: world.chain.deployment().chain_id,
+        kubernetes: observe::kubernetes_version(world).await?,
+        nodes: cluster::nodes(&world.cluster).await?,
+        pods,
+        cpu,
+        guestbook: guestbook.to_string(),
+    };
+    timeline.finish();
     Ok(Report {
         version: 1,
         timeline: timeline.steps().to_vec(),
-        latencies: observe::latencies(world, &opened, namespace_gone).await?,
+        latencies,
         lease,
         usage: meter::rows(&metered, &closed.settled)?,
         balances: before.compare(&after)?,
-        transactions: observe::transactions(world).await?,
-        evidence: Evidence {
-            chain_id: world.chain.deployment().chain_id,
-            kubernetes: observe::kubernetes_version(world).await?,
-            nodes: crate::cluster::nodes(&world.cluster).await?,
-            pods,
-            guestbook,
-        },
+        transactions,
+        evidence,
         api_writes,
         resident_memory,
     })

@@ -7,7 +7,7 @@
 //!  ticks, outcomes ───┘                                   └─▶ metrics and logs
 //! ```
 //!
-//! Everything is level-triggered. Events only say what is known now; after each of them [`lease::converge`] compares what is with what should
+//! Everything is level-triggered. Events only say what is known now; after each of them `State::converge` compares what is with what should
 //! be and names the next action. A lost event costs time, never money: a periodic resync reads everything again. State that must survive is on
 //! chain, in the `ComputeLease` or derivable from both.
 

@@ -6,7 +6,7 @@
 //!          capacity · rate · deposit · tenant funds · standing · outstanding bids
 //!                                             └▶ any reason: Decline(all reasons)
 //! ```
-//! One file per check in [`checks`]. Every reason is a value that machines can count, and all of them are reported, not the first alone.
+//! One file per check in `checks`. Every reason is a value that machines can count, and all of them are reported, not the first alone.
 
 mod checks;
 mod policy;

@@ -101,7 +101,10 @@ async fn create_key_secret(world: &World) -> Result<()> {
 fn values(world: &World) -> Result<Value> {
     let (secret_name, secret_key) = OPERATOR_KEY;
     Ok(json!({
-        "operator": {"image": image(&world.images, "operator")?},
+        "operator": {
+            "image": image(&world.images, "operator")?,
+            "meter": {"scrapeSeconds": 10, "publishSeconds": 10},
+        },
         "agent": {
             "image": image(&world.images, "provider-agent")?,
             "operatorKey": {"secretName": secret_name, "secretKey": secret_key},

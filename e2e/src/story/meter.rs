@@ -11,44 +11,69 @@ use market::Amount;
 use serde_json::Value;
 
 use crate::cluster::until;
-use crate::report::{Pod, UsageRow};
+use crate::report::{CpuComparison, Pod, UsageRow};
+use crate::story::guestbook::Door;
 use crate::story::order::Opened;
 use crate::world::World;
 use crate::{cgroup, chart};
 
 /// How much longer than the metered time the operator may take to publish it.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Seconds until a steady use shows in the kubelet's counters, which may be two scrapes old.
+const WARM_UP: i64 = 25;
 
-/// Waits until `seconds` of the term are metered, and notes what the kernel counted for each pod over the same window.
+/// Waits until `seconds` of steady use are metered, and notes what the kernel counted for each pod over the same window.
 ///
 /// # Errors
-/// When the operator publishes no usage in time.
-pub(super) async fn meter_for(world: &World, opened: &Opened, seconds: u64, pods: &mut [Pod]) -> Result<()> {
+/// When the operator publishes no usage in time, or the application fails under the visits.
+pub(super) async fn meter_for(
+    world: &World,
+    opened: &Opened,
+    seconds: u64,
+    pods: &mut [Pod],
+) -> Result<CpuComparison> {
+    let door = Door::open(world, opened).await?;
+    let compared = tokio::select! {
+        compared = compare(world, opened, seconds, pods) => compared,
+        visited = door.visit_steadily() => Err(visited.err().unwrap_or_else(|| anyhow::anyhow!("the visits ended"))),
+    };
+    door.close().await?;
+    compared
+}
+
+async fn compare(world: &World, opened: &Opened, seconds: u64, pods: &mut [Pod]) -> Result<CpuComparison> {
     let lease = compute_lease(world, opened).await?;
-    let started = lease.spec.term.context("the agent has not set the term")?.started_at;
-    let wanted = started + i64::try_from(seconds)?;
-    let first = until("the first usage", PATIENCE, || published(world, opened, started)).await?;
+    let known = lease.status.and_then(|status| status.usage).map(|usage| usage.as_of);
+    let started =
+        known.or(lease.spec.term.map(|term| term.started_at)).context("the agent has not set the term")?;
+    // The window begins once the steady use has reached the kubelet's counters.
+    let begin = started + WARM_UP;
+    let first = until("the first usage", PATIENCE, || published(world, opened, begin)).await?;
     let before = counters(pods);
+    let end = first.as_of + i64::try_from(seconds)?;
     let last = until("the metered window", Duration::from_secs(seconds) + PATIENCE, || {
-        published(world, opened, wanted)
+        published(world, opened, end)
     })
     .await?;
     let after = counters(pods);
-    for pod in pods {
+    for pod in pods.iter_mut() {
         let window = before
             .get(&pod.uid)
             .zip(after.get(&pod.uid))
             .map(|(before, after)| after.saturating_sub(*before));
         pod.cgroup_cpu_nanoseconds = window;
     }
-    let metered: u128 =
-        last.used.cpu_nanoseconds.parse::<u128>()? - first.used.cpu_nanoseconds.parse::<u128>()?;
-    println!(
-        "          metered {} s: {metered} ns of CPU by the meter, {} ns by the kernel",
-        last.as_of - started,
-        after.iter().map(|(uid, count)| count - before.get(uid).unwrap_or(count)).sum::<u64>()
-    );
-    Ok(())
+    let (from, to): (u128, u128) = (first.used.cpu_nanoseconds.parse()?, last.used.cpu_nanoseconds.parse()?);
+    let by_meter = to.checked_sub(from).context("metered usage went back")?;
+    let by_kernel = pods.iter().map(|pod| pod.cgroup_cpu_nanoseconds).sum::<Option<u64>>().map(u128::from);
+    Ok(CpuComparison {
+        window_seconds: u64::try_from(last.as_of - first.as_of)?,
+        meter_nanoseconds: by_meter.to_string(),
+        cgroup_nanoseconds: by_kernel.map(|count| count.to_string()),
+        difference_permille: by_kernel
+            .filter(|count| *count > 0)
+            .map(|count| by_meter.abs_diff(count) * 1000 / count),
+    })
 }
 
 /// What was metered and agreed.
