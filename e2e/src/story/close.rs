@@ -6,9 +6,8 @@ use anyhow::{Context, Result};
 use chain::At;
 use crd::ComputeLease;
 use crd::compute_lease::spec::SettlementStatement;
-use crd::compute_lease::status::ResourceUsage;
 use kube::Api;
-use market::{Address, Amount, LeaseState};
+use market::{Address, Amount, LeaseState, Limits, Usage};
 
 use crate::leasehold::Leasehold;
 use crate::story::meter;
@@ -24,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub(super) struct Closed {
     /// When the tenant asked for it.
     pub(super) requested: Instant,
-    /// Usage in the last settled statement.
-    pub(super) settled: ResourceUsage,
+    /// What the last settled statement bills, each resource capped as its price is.
+    pub(super) settled: Usage,
 }
 
 /// Runs `leasehold close` and checks that the chain says Closed with nothing left in the lease.
@@ -48,7 +47,22 @@ pub(super) async fn close(world: &World, opened: &Opened) -> Result<Closed> {
         "the chain paid {}, the statement says {agreed}",
         lease.paid
     );
-    Ok(Closed { requested, settled: settled.usage })
+    let usage = Usage::try_from(&settled.usage)?;
+    let bid =
+        world.chain.lease_opened(opened.lease_id).await?.context("the lease was not opened on chain")?.bid;
+    let elapsed = lease.elapsed(lease.end_at);
+    let cost = market::amount(&bid.prices, &bid.limits, &usage, elapsed);
+    anyhow::ensure!(lease.paid == cost, "the chain paid {}, the metered usage costs {cost}", lease.paid);
+    Ok(Closed { requested, settled: billed(&usage, &bid.limits, elapsed) })
+}
+
+/// Usage as far as it counts: within each resource's limit over the time that passed.
+fn billed(usage: &Usage, limits: &Limits, elapsed: u64) -> Usage {
+    let mut billed = *usage;
+    for (amount, limit) in billed.0.iter_mut().zip(limits.0) {
+        *amount = (*amount).min(u128::from(limit) * u128::from(elapsed));
+    }
+    billed
 }
 
 /// The last statement that the tenant signed, as the agent keeps it from the signature until the lease is over.

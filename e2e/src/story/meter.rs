@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use crd::ComputeLease;
-use crd::compute_lease::status::{LeaseUsage, ResourceUsage};
+use crd::compute_lease::status::LeaseUsage;
 use kube::Api;
-use market::Amount;
+use market::{Amount, Dimension, Usage};
 use serde_json::Value;
 
 use crate::cluster::until;
@@ -106,40 +106,26 @@ pub(super) async fn settle(world: &World, opened: &Opened) -> Result<Metered> {
 ///
 /// # Errors
 /// When a figure is no number.
-pub(super) fn rows(metered: &Metered, settled: &ResourceUsage) -> Result<Vec<UsageRow>> {
-    let (allocated, used) = (&metered.usage.allocated, &metered.usage.used);
-    let cpu_used = used.cpu_nanoseconds.parse::<u128>()? / 1_000_000;
-    let row = |resource: &str, allocated: &str, used: Option<String>, settled: &str| UsageRow {
-        resource: resource.to_owned(),
-        allocated: allocated.to_owned(),
-        used,
-        settled: settled.to_owned(),
-    };
-    Ok(vec![
-        row("uptime, s", &allocated.uptime_seconds, None, &settled.uptime_seconds),
-        row(
-            "cpu, milli-CPU s",
-            &allocated.cpu_milli_seconds,
-            Some(cpu_used.to_string()),
-            &settled.cpu_milli_seconds,
-        ),
-        row(
-            "memory, byte s",
-            &allocated.memory_byte_seconds,
-            Some(used.memory_byte_seconds.clone()),
-            &settled.memory_byte_seconds,
-        ),
-        row("storage, byte s", &allocated.storage_byte_seconds, None, &settled.storage_byte_seconds),
-        row("gpu, milli-GPU s", &allocated.gpu_milli_seconds, None, &settled.gpu_milli_seconds),
-        row(
-            "egress, byte",
-            &allocated.egress_bytes,
-            Some(used.network_tx_bytes.clone()),
-            &settled.egress_bytes,
-        ),
-        row("leased ip, s", &allocated.leased_ip_seconds, None, &settled.leased_ip_seconds),
-        row("device, milli-device s", &allocated.device_milli_seconds, None, &settled.device_milli_seconds),
-    ])
+pub(super) fn rows(metered: &Metered, settled: &Usage) -> Result<Vec<UsageRow>> {
+    let allocated = Usage::try_from(&metered.usage.allocated)?;
+    let used = &metered.usage.used;
+    let cpu_milli_seconds = used.cpu_nanoseconds.parse::<u128>()? / 1_000_000;
+    Dimension::ALL
+        .into_iter()
+        .map(|dimension| {
+            Ok(UsageRow {
+                resource: format!("{dimension}, {}", dimension.unit()),
+                allocated: allocated.of(dimension).to_string(),
+                used: match dimension {
+                    Dimension::Cpu => Some(cpu_milli_seconds.to_string()),
+                    Dimension::Memory => Some(used.memory_byte_seconds.clone()),
+                    Dimension::Egress => Some(used.network_tx_bytes.clone()),
+                    _ => None,
+                },
+                settled: settled.of(dimension).to_string(),
+            })
+        })
+        .collect()
 }
 
 /// The lease's custom resource.
