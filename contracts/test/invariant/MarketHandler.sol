@@ -6,9 +6,12 @@ import {DecimalsToken} from "../mocks/Tokens.sol";
 import {bound, vm} from "../support/Vm.sol";
 import {Ghosts} from "./Ghosts.sol";
 
-/// @notice Every action of the market, guided: it looks for a lease in the state that it needs and goes to the time
-/// that it needs. What must succeed is asserted to succeed, whether intake is paused or not.
+/// @notice Every action of the market, guided: it looks for a lease in the state that it needs, makes one where there is
+/// none, and goes to the time that it needs. So each action is reached in each walk, whatever the seed. What must succeed
+/// is asserted to succeed, whether intake is paused or not.
 contract MarketHandler is Ghosts {
+    uint256 private steps;
+
     constructor() {
         super.setUp();
         second = new DecimalsToken(18);
@@ -27,8 +30,9 @@ contract MarketHandler is Ghosts {
     // ---- accounts ----
 
     function depositSome(uint256 seed, uint256 amount) public {
+        seed = mix(seed);
         market.setIntakePaused(false);
-        amount = bound(amount, 1, 500e6);
+        amount = bound(mix(amount), 1, 500e6);
         DecimalsToken token_ = DecimalsToken(tokenOf(seed));
         token_.mint(address(this), amount);
         token_.approve(address(market), amount);
@@ -38,11 +42,12 @@ contract MarketHandler is Ghosts {
     }
 
     function withdrawSome(uint256 seed, uint256 amount) public {
+        seed = mix(seed);
         address owner = people[seed % 5];
-        address token_ = tokenOf(seed);
+        address token_ = tokenOf(seed >> 8);
         uint256 held = accountOf(owner, token_);
         if (held == 0) return;
-        amount = bound(amount, 1, 1 + held / 4);
+        amount = bound(mix(amount), 1, 1 + held / 4);
         if (amount > held) amount = held;
         vm.prank(owner);
         market.withdraw(token_, owner, amount);
@@ -53,10 +58,12 @@ contract MarketHandler is Ghosts {
     // ---- opening ----
 
     function open(uint256 seed) public {
-        if (live.length < LIVE_LEASES) openFor(seed, uint32(bound(seed >> 8, 1 hours, 6 days)));
+        seed = mix(seed);
+        openFor(seed, uint32(bound(seed >> 8, 1 hours, 6 days)));
     }
 
     function openFor(uint256 seed, uint32 duration) private returns (bytes32) {
+        if (live.length >= LIVE_LEASES) retire(live[(seed >> 4) % live.length], seed);
         market.setIntakePaused(false);
         ILeaseMarket.Bid memory bid = randomBid(seed);
         bid.maxDuration = duration;
@@ -71,8 +78,8 @@ contract MarketHandler is Ghosts {
     }
 
     function confirmOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 1);
-        if (leaseId == 0) return open(seed);
+        seed = mix(seed);
+        bytes32 leaseId = unstarted(seed);
         uint256 startBy = lease(leaseId).endAt;
         uint256 done = confirm(leaseId);
         vm.assertEq(done, block.timestamp <= startBy ? 1 : 0, "confirmed in time only");
@@ -80,10 +87,10 @@ contract MarketHandler is Ghosts {
     }
 
     function declineOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 1);
-        if (seed % 3 != 0) return open(seed);
-        if (live.length < LIVE_LEASES && seed % 2 == 0) leaseId = openFor(seed, 6 days);
-        if (leaseId == 0) return;
+        seed = mix(seed);
+        bool punctual = (seed >> 16) % 2 == 0;
+        bytes32 leaseId = punctual ? openFor(seed, 6 days) : unstarted(seed);
+        if (!punctual) warpTo(uint256(lease(leaseId).endAt) + 1);
         uint256 credited = registry.claimable(stories[leaseId].bid.tenant);
         bool late = block.timestamp > lease(leaseId).endAt;
         expectRefund(leaseId);
@@ -96,25 +103,18 @@ contract MarketHandler is Ghosts {
     }
 
     function abortOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 1);
-        if (leaseId == 0 || seed % 3 != 0) return open(seed);
-        warpTo(uint256(lease(leaseId).endAt) + 1);
-        expectRefund(leaseId);
-        ILeaseMarket.Bid memory bid = stories[leaseId].bid;
-        vm.prank(bid.tenant);
-        market.abort(bid);
-        checkClosed(leaseId);
-        reach("abort");
+        seed = mix(seed);
+        giveUp(unstarted(seed));
     }
 
     function topUpOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, seed % 2 == 0 ? 1 : 2);
-        if (leaseId == 0) return;
+        seed = mix(seed);
+        bytes32 leaseId = seed % 2 == 0 ? unstarted(seed) : running(seed);
         address token_ = stories[leaseId].bid.token;
-        address from = people[seed % 4];
+        address from = people[(seed >> 4) % 4];
         uint256 held = accountOf(from, token_);
         if (held == 0) return;
-        uint128 amount = uint128(bound(seed >> 8, 1, held < 1e6 ? held : 1e6));
+        uint128 amount = uint128(bound(seed >> 16, 1, held < 1e6 ? held : 1e6));
         vm.prank(from);
         market.topUp(leaseId, amount);
         stories[leaseId].putIn += amount;
@@ -124,15 +124,15 @@ contract MarketHandler is Ghosts {
     // ---- settlement ----
 
     function settleOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 2);
-        if (leaseId == 0) return confirmOne(seed);
+        seed = mix(seed);
+        bytes32 leaseId = (seed >> 8) % 2 == 0 ? waiting(seed) : running(seed);
         vm.warp(block.timestamp + seed % 3600);
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         uint256 latest = block.timestamp < before.endAt ? block.timestamp : before.endAt;
         uint40 asOf = uint40(bound(seed >> 16, before.lastAsOf, latest));
         uint256 cap = uint256(before.rateCapE6) * (asOf - before.lastAsOf) / 1e6;
         uint128 cum = before.paid + uint128(bound(seed >> 64, 0, cap));
-        bool last = seed % 4 == 0;
+        bool last = (seed >> 12) % 2 == 0;
         vm.assertEq(settle(leaseId, cum, asOf, last), 1, "settled");
         vm.assertLe(lease(leaseId).paid, cum, "never more than signed");
         if (before.filedAt != 0) reach("settle over a claim");
@@ -141,8 +141,8 @@ contract MarketHandler is Ghosts {
 
     /// @dev Whatever is wrong with a statement or its bearer, nothing changes.
     function settleWrong(uint256 seed) public {
-        bytes32 leaseId = pick(seed, seed % 2 == 0 ? 2 : 3);
-        if (leaseId == 0) return;
+        seed = mix(seed);
+        bytes32 leaseId = seed % 2 == 0 ? running(seed) : disputed(seed);
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         ILeaseMarket.Statement memory statement = makeStatement(leaseId, before.paid, before.lastAsOf, true);
         uint256 key = SESSION_KEY;
@@ -163,41 +163,34 @@ contract MarketHandler is Ghosts {
     }
 
     function claimOne(uint256 seed) public {
-        bytes32 leaseId = pickActive(seed, false);
-        if (leaseId == 0) return confirmOne(seed);
-        vm.warp(block.timestamp + seed % 7200);
+        seed = mix(seed);
+        bytes32 leaseId = running(seed);
+        vm.warp(block.timestamp + (seed >> 16) % 7200);
         file(leaseId, seed);
     }
 
     /// @dev A second claim: refused while the first waits.
     function claimAgain(uint256 seed) public {
-        bytes32 leaseId = pickActive(seed, true);
-        if (leaseId == 0) return claimOne(seed);
-        file(leaseId, seed);
+        seed = mix(seed);
+        file(waiting(seed), seed);
     }
 
     /// @dev A lease that outlives its first claim's window, so that the second claim pays the first.
     function claimTwice(uint256 seed) public {
-        if (live.length >= LIVE_LEASES || seed % 3 != 0) return claimAgain(seed);
-        bytes32 leaseId = openFor(seed, 6 days);
-        confirm(leaseId);
-        vm.warp(block.timestamp + 1 hours);
-        file(leaseId, seed);
+        seed = mix(seed);
+        bytes32 leaseId = freshClaim(seed);
         vm.warp(block.timestamp + DISPUTE_WINDOW);
-        fundTenant(stories[leaseId].bid, 50e6);
-        vm.prank(stories[leaseId].bid.tenant);
-        market.topUp(leaseId, 50e6);
-        stories[leaseId].putIn += 50e6;
+        addMoney(leaseId, 50e6);
         file(leaseId, seed);
     }
 
     function matureOne(uint256 seed) public {
-        bytes32 leaseId = pickActive(seed, true);
-        if (leaseId == 0) return claimOne(seed);
+        seed = mix(seed);
+        bytes32 leaseId = waiting(seed);
         ILeaseMarket.LeaseView memory before = lease(leaseId);
-        if (seed % 4 == 0) warpTo(uint256(before.filedAt) + DISPUTE_WINDOW);
+        if ((seed >> 8) % 2 == 0) warpTo(uint256(before.filedAt) + DISPUTE_WINDOW);
         bool due = block.timestamp >= uint256(before.filedAt) + DISPUTE_WINDOW;
-        vm.prank(people[seed % 5]);
+        vm.prank(people[(seed >> 16) % 5]);
         vm.assertEq(market.mature(one(leaseId)), due ? 1 : 0, "matured when due and only then");
         vm.assertEq(lease(leaseId).paid, due ? before.pendingCum : before.paid, "paid");
         if (due) reach("mature");
@@ -206,60 +199,43 @@ contract MarketHandler is Ghosts {
     // ---- the end ----
 
     function closeOne(uint256 seed) public {
-        if (seed % 3 != 0) return;
-        bytes32 leaseId = fresh(seed);
-        if (leaseId == 0 || block.timestamp >= lease(leaseId).endAt) return;
-        vm.prank(seed % 2 == 0 ? SESSION : stories[leaseId].bid.tenant);
+        seed = mix(seed);
+        bytes32 leaseId = running(seed);
+        if (block.timestamp >= lease(leaseId).endAt) leaseId = fresh(seed);
+        vm.prank((seed >> 8) % 2 == 0 ? SESSION : stories[leaseId].bid.tenant);
         market.closeLease(leaseId);
         reach("close");
     }
 
     function reclaimOne(uint256 seed) public {
-        if (seed % 4 != 0) return;
-        bytes32 leaseId = fresh(seed);
-        if (leaseId == 0) return;
-        if (block.timestamp + stories[leaseId].bid.noticePeriod >= lease(leaseId).endAt) return;
+        seed = mix(seed);
+        bytes32 leaseId = running(seed);
+        if (block.timestamp + stories[leaseId].bid.noticePeriod >= lease(leaseId).endAt) leaseId = fresh(seed);
         vm.prank(OPERATOR);
         market.reclaim(stories[leaseId].bid);
         reach("reclaim");
     }
 
     function finalizeOne(uint256 seed) public {
-        bytes32 leaseId = seed % 4 == 0 ? freshClaim(seed) : pick(seed, 2);
-        if (leaseId == 0) return;
-        ILeaseMarket.LeaseView memory before = lease(leaseId);
-        // Invariant 6: after the end and both windows nothing can keep the lease open.
-        bool must = seed % 4 == 0;
-        if (must) warpTo(uint256(before.endAt) + CLAIM_WINDOW + DISPUTE_WINDOW + 1);
-        address token_ = stories[leaseId].bid.token;
-        uint256 tenantBefore = accountOf(stories[leaseId].bid.tenant, token_);
-        uint256 done = market.finalize(one(stories[leaseId].bid));
-        if (must) vm.assertEq(done, 1, "6: finalize after both windows");
-        if (done == 0) return;
-        ILeaseMarket.LeaseView memory after_ = lease(leaseId);
-        uint256 refund = before.balance - (after_.paid - before.paid);
-        vm.assertEq(accountOf(stories[leaseId].bid.tenant, token_), tenantBefore + refund, "8: refund to the tenant");
-        if (after_.paid != before.paid) {
-            vm.assertEq(after_.paid, before.pendingCum, "only the claim");
-            vm.assertLe(uint256(before.filedAt) + DISPUTE_WINDOW, block.timestamp, "5: disputable for its window");
-            reach("finalize paying a claim");
-        }
-        checkClosed(leaseId);
-        reach("finalize");
+        seed = mix(seed);
+        if (seed % 3 == 0) return finish(freshClaim(seed), true);
+        if (seed % 3 == 1) return finish(running(seed), true);
+        bytes32 leaseId = pick(seed, 2);
+        if (leaseId != 0) finish(leaseId, false);
     }
 
     // ---- disputes ----
 
     function disputeOne(uint256 seed) public {
-        bytes32 leaseId = pickActive(seed, true);
-        if (leaseId == 0) return claimOne(seed);
+        seed = mix(seed);
+        bytes32 leaseId = waiting(seed);
+        if (block.timestamp >= uint256(lease(leaseId).filedAt) + DISPUTE_WINDOW) leaseId = freshClaim(seed);
         ILeaseMarket.LeaseView memory before = lease(leaseId);
-        if (seed % 3 != 0 || block.timestamp >= uint256(before.filedAt) + DISPUTE_WINDOW) return;
         ILeaseMarket.Bid memory bid = stories[leaseId].bid;
         uint128 conceded = uint128(bound(seed >> 16, before.paid, before.pendingCum - 1));
         fundTenant(bid, before.pendingCum); // enough for any deposit
         uint256 tenantBefore = accountOf(bid.tenant, bid.token);
-        market.setIntakePaused(seed % 2 == 0);
+        market.setIntakePaused((seed >> 8) % 2 == 0);
         dispute(bid, conceded);
         stories[leaseId].putIn += tenantBefore - accountOf(bid.tenant, bid.token);
         vm.assertEq(lease(leaseId).paid, conceded, "the concession is paid");
@@ -267,8 +243,8 @@ contract MarketHandler is Ghosts {
     }
 
     function supplementOne(uint256 seed) public {
-        bytes32 leaseId = live.length < LIVE_LEASES && seed % 2 == 0 ? freshDispute(seed) : pick(seed, 3);
-        if (leaseId == 0) return disputeOne(seed);
+        seed = mix(seed);
+        bytes32 leaseId = disputed(seed);
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         if (claim(stories[leaseId].bid, randomUsage(seed, before)) == 0) return assertEq(lease(leaseId), before);
         vm.assertLe(block.timestamp, uint256(before.disputedAt) + CLAIM_WINDOW, "in time");
@@ -278,8 +254,8 @@ contract MarketHandler is Ghosts {
     }
 
     function admitOne(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 3);
-        if (leaseId == 0) return disputeOne(seed);
+        seed = mix(seed);
+        bytes32 leaseId = disputed(seed);
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         if (before.pendingCum == before.paid) return;
         uint128 cum = uint128(bound(seed >> 16, uint256(before.paid) + 1, before.pendingCum));
@@ -289,8 +265,8 @@ contract MarketHandler is Ghosts {
     }
 
     function resolveByArbiter(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 3);
-        if (leaseId == 0) return disputeOne(seed);
+        seed = mix(seed);
+        bytes32 leaseId = disputed(seed);
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         warpTo(uint256(before.disputedAt) + CLAIM_WINDOW + 1);
         ILeaseMarket.Bid memory bid = stories[leaseId].bid;
@@ -310,15 +286,16 @@ contract MarketHandler is Ghosts {
     }
 
     function resolveBySplit(uint256 seed) public {
-        bytes32 leaseId = pick(seed, 3);
-        if (leaseId == 0) return disputeOne(seed);
-        split(leaseId, seed);
+        seed = mix(seed);
+        split(disputed(seed), seed);
     }
 
     // ---- bonds and administration ----
 
     function bondActions(uint256 seed) public {
+        seed = mix(seed);
         address provider = providers[seed % 2];
+        if ((seed >> 40) % 2 == 0) warpTo(registry.providerOf(provider).unbondAt);
         vm.startPrank(provider);
         if ((seed >> 8) % 3 == 0) {
             token.mint(provider, 5e6);
@@ -333,8 +310,8 @@ contract MarketHandler is Ghosts {
             reach("withdrawBond");
         }
         vm.stopPrank();
-        address victim = tenants[seed % 2];
-        if (registry.claimable(victim) != 0 && seed % 4 == 0) {
+        address victim = tenants[(seed >> 48) % 2];
+        if (registry.claimable(victim) != 0) {
             vm.prank(victim);
             registry.withdrawClaimable(victim);
             reach("withdrawClaimable");
@@ -342,46 +319,115 @@ contract MarketHandler is Ghosts {
     }
 
     function administer(uint256 seed) public {
+        seed = mix(seed);
         market.setFee(uint16(seed % 501), TREASURY);
-        market.setIntakePaused(seed % 2 == 0);
+        market.setIntakePaused((seed >> 16) % 2 == 0);
         reach("administer");
     }
 
     function passTime(uint256 seed) public {
-        vm.warp(block.timestamp + seed % 6 hours);
+        vm.warp(block.timestamp + mix(seed) % 6 hours);
     }
 
     // ---- parts ----
 
-    /// @dev A lease with a waiting claim.
+    /// @dev Fuzzers prefer edge values and repeat themselves; choices need even bits.
+    function mix(uint256 seed) private returns (uint256) {
+        return uint256(keccak256(abi.encode(seed, ++steps)));
+    }
+
+    /// @dev An Open lease: any that there is, or one made now.
+    function unstarted(uint256 seed) private returns (bytes32 leaseId) {
+        if ((seed >> 200) % 2 == 0) leaseId = pick(seed >> 208, 1);
+        if (leaseId == 0) leaseId = openFor(seed, 6 days);
+    }
+
+    /// @dev An Active lease without a waiting claim: any that there is, or one with time ahead.
+    function running(uint256 seed) private returns (bytes32 leaseId) {
+        if ((seed >> 200) % 2 == 0) leaseId = pickActive(seed >> 208, false);
+        if (leaseId == 0) leaseId = fresh(seed);
+    }
+
+    /// @dev An Active lease with a waiting claim: any that there is, or one with its whole window ahead.
+    function waiting(uint256 seed) private returns (bytes32 leaseId) {
+        if ((seed >> 200) % 2 == 0) leaseId = pickActive(seed >> 208, true);
+        if (leaseId == 0) leaseId = freshClaim(seed);
+    }
+
+    /// @dev A Disputed lease: any that there is, or one with unbilled work.
+    function disputed(uint256 seed) private returns (bytes32 leaseId) {
+        if ((seed >> 200) % 2 == 0) leaseId = pick(seed >> 208, 3);
+        if (leaseId == 0) leaseId = freshDispute(seed);
+    }
+
+    function fresh(uint256 seed) private returns (bytes32 leaseId) {
+        leaseId = openFor(seed, 6 days);
+        vm.assertEq(confirm(leaseId), 1, "confirmed");
+        reach("confirm");
+    }
+
     function freshClaim(uint256 seed) private returns (bytes32 leaseId) {
-        if (live.length >= LIVE_LEASES) return pick(seed, 2);
         leaseId = fresh(seed);
         vm.warp(block.timestamp + 10 minutes);
-        file(leaseId, seed);
+        vm.assertEq(claim(stories[leaseId].bid, makeUsage(10 minutes)), 1, "claimed");
+        reach("claim");
     }
 
     /// @dev A disputed lease with unbilled work between the claim and the dispute, and money for it.
     function freshDispute(uint256 seed) private returns (bytes32 leaseId) {
-        leaseId = fresh(seed);
-        ILeaseMarket.Bid memory bid = stories[leaseId].bid;
-        fundTenant(bid, 2e6);
-        vm.prank(bid.tenant);
-        market.topUp(leaseId, 2e6);
-        stories[leaseId].putIn += 2e6;
+        leaseId = freshClaim(seed);
+        addMoney(leaseId, 2e6);
         vm.warp(block.timestamp + 10 minutes);
-        vm.assertEq(claim(bid, makeUsage(10 minutes)), 1, "claimed");
-        reach("claim");
-        vm.warp(block.timestamp + 10 minutes);
-        dispute(bid, 0);
+        dispute(stories[leaseId].bid, 0);
         reach("dispute");
     }
 
-    /// @dev A lease with time ahead, or any Active one where there is no room for another.
-    function fresh(uint256 seed) private returns (bytes32 leaseId) {
-        if (live.length >= LIVE_LEASES) return pick(seed, 2);
-        leaseId = openFor(seed, 6 days);
-        confirm(leaseId);
+    function addMoney(bytes32 leaseId, uint128 amount) private {
+        ILeaseMarket.Bid memory bid = stories[leaseId].bid;
+        fundTenant(bid, amount);
+        vm.prank(bid.tenant);
+        market.topUp(leaseId, amount);
+        stories[leaseId].putIn += amount;
+    }
+
+    /// @dev Invariants 6 and 9: whatever state a lease is in, somebody can close it now or after its windows.
+    function retire(bytes32 leaseId, uint256 seed) private {
+        uint8 state = lease(leaseId).state;
+        market.setIntakePaused(seed % 2 == 0);
+        if (state == 1) giveUp(leaseId);
+        else if (state == 2) finish(leaseId, true);
+        else split(leaseId, seed);
+    }
+
+    function giveUp(bytes32 leaseId) private {
+        warpTo(uint256(lease(leaseId).endAt) + 1);
+        expectRefund(leaseId);
+        ILeaseMarket.Bid memory bid = stories[leaseId].bid;
+        vm.prank(bid.tenant);
+        market.abort(bid);
+        checkClosed(leaseId);
+        reach("abort");
+    }
+
+    /// @dev With `must`, after the end and both windows: then nothing can keep the lease open.
+    function finish(bytes32 leaseId, bool must) private {
+        ILeaseMarket.LeaseView memory before = lease(leaseId);
+        if (must) warpTo(uint256(before.endAt) + CLAIM_WINDOW + DISPUTE_WINDOW + 1);
+        address token_ = stories[leaseId].bid.token;
+        uint256 tenantBefore = accountOf(stories[leaseId].bid.tenant, token_);
+        uint256 done = market.finalize(one(stories[leaseId].bid));
+        if (must) vm.assertEq(done, 1, "6: finalize after both windows");
+        if (done == 0) return;
+        ILeaseMarket.LeaseView memory after_ = lease(leaseId);
+        uint256 refund = before.balance - (after_.paid - before.paid);
+        vm.assertEq(accountOf(stories[leaseId].bid.tenant, token_), tenantBefore + refund, "8: refund to the tenant");
+        if (after_.paid != before.paid) {
+            vm.assertEq(after_.paid, before.pendingCum, "only the claim");
+            vm.assertLe(uint256(before.filedAt) + DISPUTE_WINDOW, block.timestamp, "5: disputable for its window");
+            reach("finalize paying a claim");
+        }
+        checkClosed(leaseId);
+        reach("finalize");
     }
 
     function split(bytes32 leaseId, uint256 seed) private {

@@ -15,6 +15,9 @@ contract MarketInvariantTest {
         bytes4[] selectors;
     }
 
+    /// @dev How often each walk does each thing at least. Chance alone gives several times as many.
+    uint256 private constant MIN_REACHED = 5;
+
     MarketHandler private handler;
     ILeaseMarket private market;
     IProviderRegistry private registry;
@@ -119,11 +122,11 @@ contract MarketInvariantTest {
         checkBonds(locks);
     }
 
-    /// @dev At the end of each walk: it must have been everywhere. `-vv` prints how often.
+    /// @dev At the end of each walk: it must have been everywhere, often. `-vv` prints how often.
     function afterInvariant() public view {
         for (uint256 i = 0; i < expected.length; ++i) {
             log(expected[i], handler.reached(expected[i]));
-            vm.assertGt(handler.reached(expected[i]), 0, string.concat("never reached: ", expected[i]));
+            vm.assertGt(handler.reached(expected[i]), MIN_REACHED - 1, string.concat("hardly reached: ", expected[i]));
         }
     }
 
