@@ -36,7 +36,7 @@ const MAY: [(&str, &[&str]); 13] = [
 ];
 
 /// What each identity must be refused.
-const MUST_NOT: [(&str, &[&str]); 30] = [
+const MUST_NOT: [(&str, &[&str]); 31] = [
     (OPERATOR, &["*", "*", "--all-namespaces"]),
     (OPERATOR, &["get", "secrets", "--namespace=default"]),
     (OPERATOR, &["list", "secrets", "--all-namespaces"]),
@@ -58,6 +58,7 @@ const MUST_NOT: [(&str, &[&str]); 30] = [
     (OPERATOR, &["patch", "nodes"]),
     (AGENT, &["*", "*", "--all-namespaces"]),
     (AGENT, &["list", "secrets", "--namespace=leasehold-system"]),
+    (AGENT, &["get", "secrets", "--namespace=leasehold-system"]),
     (AGENT, &["get", "secrets", "--namespace=default"]),
     (AGENT, &["create", "deployments.apps", "--all-namespaces"]),
     (AGENT, &["create", "namespaces"]),
