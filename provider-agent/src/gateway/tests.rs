@@ -6,7 +6,10 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
 use chain::{Eip712, HotKey};
 use gateway_api::auth::{AUTH_HEADER, Audience, RequestParts, digest};
-use gateway_api::{ApiError, AuthHeader, ErrorCode, MAX_MANIFEST_BODY, ManifestUpload, routes};
+use gateway_api::{
+    ApiError, AuthHeader, ErrorCode, MAX_FORWARD_BODY, MAX_MANIFEST_BODY, MAX_STATEMENT_BODY, ManifestUpload,
+    routes,
+};
 use market::{Address, Amount, B256, BasisPoints, Bid, Lease, LeaseId, LeaseState, OrderHash, Timestamp};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
@@ -272,7 +275,7 @@ async fn a_manifest_reaches_the_core_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_the_core_refuses_or_that_is_too_large_or_malformed_is_answered_so() {
+async fn a_manifest_that_the_core_refuses_or_that_is_malformed_is_answered_so() {
     let (router, _requests) = gateway_with(None, Err(Refusal::ManifestHashMismatch));
     let upload = ManifestUpload { salt: B256::repeat_byte(5), manifest: "{}".into() };
     let body = serde_json::to_vec(&upload).unwrap();
@@ -283,8 +286,26 @@ async fn a_manifest_that_the_core_refuses_or_that_is_too_large_or_malformed_is_a
     };
     assert_eq!(refusal(&router, &put(body, 1)).await, ErrorCode::ManifestHashMismatch);
     assert_eq!(refusal(&router, &put(b"{}".to_vec(), 2)).await, ErrorCode::MalformedBody);
-    let large = put(vec![b' '; MAX_MANIFEST_BODY + 1], 3);
-    assert_eq!(refusal(&router, &large).await, ErrorCode::BodyTooLarge);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_of_its_route_is_refused_and_the_core_never_sees_it() {
+    let (router, mut requests) = gateway_with(Some(serving(80)), Ok(Answer::ManifestStored));
+    let forward = format!("/v1/leases/{}/services/web/80/x", id());
+    let routes = [
+        (Method::PUT, routes::manifest(id()), MAX_MANIFEST_BODY),
+        (Method::PUT, routes::statement(id()), MAX_STATEMENT_BODY),
+        (Method::POST, forward, MAX_FORWARD_BODY),
+    ];
+    for (method, path, limit) in routes {
+        let large = Call { body: vec![b' '; limit + 1], ..call(method, &path) };
+        let (status, body) = send(&router, large.request()).await;
+        let error: ApiError = serde_json::from_slice(&body).unwrap();
+        let message = format!("the body is larger than the {limit} bytes that this route accepts");
+        assert_eq!((status, error.code), (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BodyTooLarge), "{path}");
+        assert_eq!(error.message, message);
+    }
+    assert!(requests.try_recv().is_err());
 }
 
 fn serving(port: i32) -> crd::ComputeLease {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use chain::ChainClient;
 use chain::rpc::At;
 use crd::{ComputeLease, ComputeLeaseStatus, condition};
 use k8s_openapi::api::core::v1::Node;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use telemetry::{CancellationToken, Checks, Registry};
 use testkit::TestMarket;
 use testkit::mock_api::MockApi;
+use testkit::test_market::quick;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -108,10 +110,14 @@ fn config(market: &TestMarket) -> Result<Config> {
 
 impl Harness {
     pub(crate) async fn start(market: &TestMarket) -> Result<Self> {
+        Self::start_through(market, market.client.clone()).await
+    }
+
+    /// Starts an agent whose node is the one that `chain` speaks to.
+    pub(crate) async fn start_through(market: &TestMarket, chain: ChainClient) -> Result<Self> {
         let config = config(market)?;
         let deployment = *market.deployment();
         let policy = Policy::new(&config, market.operator.address(), deployment.token, 6)?;
-        let chain = market.client.clone();
         let windows = chain.windows(At::Latest).await?;
         let metrics = Metrics::new(&Registry::new())?;
         let api = MockApi::new();
@@ -119,7 +125,7 @@ impl Harness {
         let handle = AgentHandle::new(messages);
         let shutdown = CancellationToken::new();
         let effects = Effects::new(Shared {
-            sender: market.sender(&market.operator),
+            sender: market.sender_through(chain.rpc().clone(), &market.operator, quick()),
             chain: chain.clone(),
             key: market.operator.clone(),
             provider: policy.provider,

@@ -3,12 +3,13 @@
 mod harness;
 
 use anyhow::{Context, Result};
+use chain::ChainClient;
 use chain::rpc::At;
 use harness::{Harness, eventually, manifest_bytes, requirements};
 use market::{Amount, B256, LeaseState};
 use provider_agent::agent::Answer;
 use provider_agent::inbox::Request;
-use testkit::TestMarket;
+use testkit::{Fault, FaultyRpc, TestMarket};
 
 async fn market() -> Result<TestMarket> {
     let market = TestMarket::start().await?;
@@ -38,6 +39,30 @@ async fn an_order_gets_one_bid_on_chain_even_across_a_restart() -> Result<()> {
     let second = post_order(&market, 2).await?;
     // When the second order has its bid, the first one has been considered, too.
     eventually("a second bid", async || Ok(market.client.bids_for(second).await?.len() == 1)).await?;
+    assert_eq!(market.client.bids_for(first).await?.len(), 1);
+    agent.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_drops_and_lies_delays_a_bid_and_nothing_else() -> Result<()> {
+    let market = market().await?;
+    let proxy = FaultyRpc::start(market.anvil.url()).await?;
+    let through = ChainClient::connect(proxy.url().parse()?, *market.deployment()).await?;
+    let agent = Harness::start_through(&market, through).await?;
+    let first = post_order(&market, 1).await?;
+    eventually("a bid", async || Ok(market.client.bids_for(first).await?.len() == 1)).await?;
+
+    proxy.set(Fault::DropRequests);
+    let second = post_order(&market, 2).await?;
+    for fault in [Fault::DropRequests, Fault::Status(503), Fault::ChainId(1)] {
+        proxy.set(fault.clone());
+        let asked = proxy.total();
+        eventually("more attempts", async || Ok(proxy.total() >= asked + 3)).await?;
+        assert_eq!(market.client.bids_for(second).await?, vec![], "{fault:?}");
+    }
+
+    proxy.set(Fault::None);
+    eventually("the second bid", async || Ok(market.client.bids_for(second).await?.len() == 1)).await?;
     assert_eq!(market.client.bids_for(first).await?.len(), 1);
     agent.stop().await
 }
