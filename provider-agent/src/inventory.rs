@@ -51,7 +51,7 @@ pub struct Inventory {
     default_storage_class: DefaultStorageClass,
 }
 
-/// Whether volumes can be provisioned without naming a class.
+/// Whether volumes can be provisioned without naming a class, and go when they are deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultStorageClass {
     Present,

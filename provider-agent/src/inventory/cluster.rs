@@ -154,6 +154,8 @@ fn requests(quantities: &Quantities) -> Resources {
     }
 }
 
+/// A claim that names no class gets the newest default. One that keeps data is as good as none: the operator refuses
+/// it, because tenants' data would outlive their leases.
 fn default_storage_class<'a>(classes: impl IntoIterator<Item = &'a StorageClass>) -> DefaultStorageClass {
     let is_default = |class: &StorageClass| {
         class
@@ -163,9 +165,12 @@ fn default_storage_class<'a>(classes: impl IntoIterator<Item = &'a StorageClass>
             .and_then(|all| all.get(DEFAULT_CLASS_ANNOTATION))
             .is_some_and(|value| value == "true")
     };
-    if classes.into_iter().any(is_default) {
-        DefaultStorageClass::Present
-    } else {
-        DefaultStorageClass::Missing
+    let age = |class: &&StorageClass| {
+        (class.metadata.creation_timestamp.as_ref().map(|time| time.0), class.metadata.name.clone())
+    };
+    let newest = classes.into_iter().filter(|class| is_default(class)).max_by_key(age);
+    match newest.map(|class| class.reclaim_policy.as_deref().unwrap_or("Delete")) {
+        Some("Delete") => DefaultStorageClass::Present,
+        _ => DefaultStorageClass::Missing,
     }
 }

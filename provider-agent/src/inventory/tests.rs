@@ -189,6 +189,24 @@ fn a_snapshot_holds_usable_nodes_and_pods_that_hold_resources() {
     assert_eq!(snapshot(&nodes, &pods, []).default_storage_class, DefaultStorageClass::Missing);
 }
 
+#[test]
+fn the_newest_default_class_counts_and_only_if_it_deletes() {
+    let class = |name: &str, created: &str, policy: &str| -> StorageClass {
+        let annotations = json!({"storageclass.kubernetes.io/is-default-class": "true"});
+        let metadata = json!({"name": name, "creationTimestamp": created, "annotations": annotations});
+        serde_json::from_value(json!({"metadata": metadata, "provisioner": "x", "reclaimPolicy": policy}))
+            .unwrap()
+    };
+    let found = |classes: &[StorageClass]| snapshot([], [], classes).default_storage_class;
+    let [old, new] = ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"];
+    let keeps = class("keeps", new, "Retain");
+    assert_eq!(found(&[keeps, class("deletes", old, "Delete")]), DefaultStorageClass::Missing);
+    assert_eq!(
+        found(&[class("kept", old, "Retain"), class("gone", new, "Delete")]),
+        DefaultStorageClass::Present
+    );
+}
+
 fn any_service() -> impl Strategy<Value = ServiceRequirements> {
     (0..6u32, 1..800u64, 1..80u64, prop::collection::vec(0..200u64, 0..2), 0..3u64).prop_map(
         |(replicas, cpu, memory, volumes, gpus)| ServiceRequirements {
