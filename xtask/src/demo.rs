@@ -6,23 +6,29 @@
 mod place;
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use crate::images::{self, Profile};
-use crate::process::output;
+use crate::process::{output, poll};
 use crate::step::{long_step, note};
 use crate::tools::{Tool, repository};
 use crate::{codegen, testbed};
 use place::Place;
+
+/// However long the lease is metered, this is enough.
+const LONGEST_STORY: Duration = Duration::from_secs(24 * 3600);
 
 /// How the story is told.
 #[derive(Debug, clap::Args)]
@@ -60,31 +66,44 @@ struct Step {
 impl DemoArgs {
     /// Runs it. Whatever happens, Ctrl-C included, what was started is cleaned up.
     pub(crate) fn run(self) -> Result<()> {
-        // The first signal ends the children, whose failure leads to the clean-up; the second ends this program.
+        // The first signal ends the step at work, or the story, and leads to the clean-up; the second ends this program.
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))?;
             flag::register(signal, Arc::clone(&interrupted))?;
         }
         let Self { kubeconfig, registry, host_address, node_address, values, keep, meter_seconds } = self;
-        let mut steps = Steps::default();
+        let mut steps = Steps { done: Vec::new(), interrupted };
         let place = match (kubeconfig, registry, host_address, node_address) {
             (Some(kubeconfig), Some(registry), Some(host), Some(node)) => {
-                note("using the cluster that --kubeconfig names; the testbed stays as it is");
+                note(&format!(
+                    "using the cluster of {}, because --kubeconfig names it, and a chain on this machine; the \
+                     testbed stays as it is",
+                    kubeconfig.display()
+                ));
                 place::of_the_user(kubeconfig, registry, host, node, values)?
             }
             _ => {
+                testbed::ensure_possible(testbed::site::Profile::Full)
+                    .context("without --kubeconfig the demo needs a testbed on this machine")?;
                 note("using a testbed on this machine, because no --kubeconfig names a cluster");
                 steps.step("bring up the testbed", place::of_the_testbed)?
             }
         };
         let told = tell(&place, &mut steps, keep, meter_seconds);
+        if told.is_err() {
+            place.say_what_stays();
+        }
         if keep {
-            note(&format!("kept: KUBECONFIG={}", place.kubeconfig.display()));
+            note(&format!("kept: KUBECONFIG={}, {}", place.kubeconfig.display(), place.chain()));
             return told;
         }
-        let cleaned = place.clean_up();
-        told.and(cleaned)
+        match (told, place.clean_up()) {
+            (Err(failure), Err(left)) => {
+                Err(failure.context(format!("failed to clean up ({left:#}) after a failure")))
+            }
+            (told, cleaned) => told.and(cleaned),
+        }
     }
 }
 
@@ -98,7 +117,7 @@ fn tell(place: &Place, steps: &mut Steps, keep: bool, meter_seconds: u64) -> Res
     })?;
     let (images, earlier) = (out.join("images.json"), out.join("earlier-steps.json"));
     fs::write(&images, serde_json::to_vec_pretty(&references)?)?;
-    fs::write(&earlier, serde_json::to_vec_pretty(&steps.0)?)?;
+    fs::write(&earlier, serde_json::to_vec_pretty(&steps.done)?)?;
 
     let mut demo = Command::new(binaries.join("demo"));
     demo.arg("--kubeconfig").arg(&place.kubeconfig);
@@ -119,24 +138,51 @@ fn tell(place: &Place, steps: &mut Steps, keep: bool, meter_seconds: u64) -> Res
     if keep {
         demo.arg("--keep");
     }
-    let status = demo.status().context("failed to start the demo driver")?;
+    // In a group of its own, so that one signal reaches it and whatever it has started.
+    let driver = demo.stdin(Stdio::null()).process_group(0).spawn();
+    let status = attend(driver.context("failed to start the demo driver")?, &steps.interrupted)?;
+    ensure!(!steps.interrupted.load(Ordering::Relaxed), "interrupted");
     if !status.success() {
         bail!("the demo did not pass ({status})");
     }
     Ok(())
 }
 
+/// Waits for the driver, and ends it with its children when this program is interrupted.
+fn attend(mut driver: Child, interrupted: &AtomicBool) -> Result<ExitStatus> {
+    let group = Pid::from_raw(i32::try_from(driver.id()).context("the driver's number is too large")?);
+    let ended = poll(LONGEST_STORY, || {
+        if interrupted.load(Ordering::Relaxed) {
+            killpg(group, Signal::SIGKILL).context("failed to end the demo driver")?;
+            return driver.wait().map(Some).context("failed to await the demo driver's end");
+        }
+        driver.try_wait().context("failed to look at the demo driver")
+    })?;
+    match ended {
+        Some(status) => Ok(status),
+        None => {
+            killpg(group, Signal::SIGKILL).context("failed to end the demo driver")?;
+            driver.wait().context("failed to await the demo driver's end")?;
+            bail!("the demo took longer than {} hours", LONGEST_STORY.as_secs() / 3600)
+        }
+    }
+}
+
 /// The steps before the story, with their times.
-#[derive(Debug, Default)]
-struct Steps(Vec<Step>);
+#[derive(Debug)]
+struct Steps {
+    done: Vec<Step>,
+    interrupted: Arc<AtomicBool>,
+}
 
 impl Steps {
     fn step<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let begun = Instant::now();
+        ensure!(!self.interrupted.load(Ordering::Relaxed), "interrupted before: {name}");
         let done = long_step(name, work)?;
         let milliseconds =
             u64::try_from(begun.elapsed().as_millis()).context("the step took too long to count")?;
-        self.0.push(Step { step: name.to_owned(), milliseconds });
+        self.done.push(Step { step: name.to_owned(), milliseconds });
         Ok(done)
     }
 }
@@ -164,4 +210,30 @@ fn empty(directory: &Path) -> Result<()> {
 fn take_down() -> Result<()> {
     let site = testbed::site::Site::of(testbed::site::Profile::Full)?;
     testbed::down(&site)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    fn driver(command: &str) -> Child {
+        Command::new("sh").args(["-c", command]).stdin(Stdio::null()).process_group(0).spawn().unwrap()
+    }
+
+    #[test]
+    fn an_interrupted_driver_is_ended_and_another_one_is_waited_for() {
+        let ended = attend(driver("sleep 600 & wait"), &AtomicBool::new(true)).unwrap();
+        assert_eq!(ended.signal(), Some(9));
+        let finished = attend(driver("exit 3"), &AtomicBool::new(false)).unwrap();
+        assert_eq!(finished.code(), Some(3));
+    }
+
+    #[test]
+    fn no_step_begins_after_an_interruption() {
+        let mut steps = Steps { done: Vec::new(), interrupted: Arc::new(AtomicBool::new(true)) };
+        let refused = steps.step("build", || -> Result<()> { panic!("it began") });
+        assert_eq!(refused.unwrap_err().to_string(), "interrupted before: build");
+    }
 }

@@ -101,19 +101,19 @@ pub(crate) fn down(site: &Site) -> Result<()> {
 /// Fails, and says what else can be done, where this machine cannot run the testbed.
 pub(crate) fn ensure_possible(profile: Profile) -> Result<()> {
     if !cfg!(target_os = "linux") {
-        bail!("the testbed runs on Linux only; {ELSEWHERE}");
+        bail!("the testbed runs, and images are made, on Linux only");
     }
     if profile == Profile::Full && !Uid::effective().is_root() {
         bail!(
-            "the testbed makes network devices, mounts and cgroups, so it must run as root; {ELSEWHERE}, or run \
-             `cargo xtask testbed up --control-plane-only` for an API server that runs no pods"
+            "the testbed makes network devices, mounts and cgroups, so it must run as root; {ELSEWHERE}, and \
+             `cargo xtask testbed up --control-plane-only` brings up an API server that runs no pods"
         );
     }
     Ok(())
 }
 
 /// What to do where the testbed cannot run.
-pub(crate) const ELSEWHERE: &str = "to use a cluster that you have, pass `--kubeconfig PATH`";
+const ELSEWHERE: &str = "`cargo xtask demo --kubeconfig PATH` uses a cluster that you have instead";
 
 /// Configuration whose change asks for a new start.
 const CONFIGURATION: [(&str, &str); 9] = [

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::process::poll;
+use crate::step::note;
 use crate::testbed::site::{Profile, Site};
 use crate::testbed::{self, state::Description};
 use crate::tools;
@@ -37,6 +38,24 @@ enum Cleanup {
 }
 
 impl Place {
+    /// Where the chain is, and which process has to be ended if it is kept.
+    pub(super) fn chain(&self) -> String {
+        match &self.cleanup {
+            Cleanup::Chain(child) => format!("chain at {} (process {})", self.rpc_url, child.id()),
+            Cleanup::Nothing | Cleanup::Testbed => format!("chain at {}", self.rpc_url),
+        }
+    }
+
+    /// Says what a failed story leaves in a cluster that is not ours to take down.
+    pub(super) fn say_what_stays(&self) {
+        if matches!(self.cleanup, Cleanup::Chain(_)) {
+            note(
+                "the chart and its leases stay in your cluster to be looked into, if they were installed; `helm uninstall \
+                 leasehold --namespace leasehold-system` removes the chart",
+            );
+        }
+    }
+
     /// Ends what this run started.
     pub(super) fn clean_up(self) -> Result<()> {
         match self.cleanup {
@@ -66,10 +85,17 @@ pub(super) fn of_the_testbed() -> Result<Place> {
             cleanup,
         })
     });
-    if brought_up.is_err() && !was_up && site.state.exists() {
-        super::take_down()?;
-    }
-    brought_up
+    brought_up.map_err(|failure| {
+        if was_up || !site.state.exists() {
+            return failure;
+        }
+        match super::take_down() {
+            Ok(()) => failure,
+            Err(left) => {
+                failure.context(format!("failed to take the testbed down ({left:#}) after a failure"))
+            }
+        }
+    })
 }
 
 /// A cluster of the user's, with a chain of our own on this machine.
