@@ -38,6 +38,7 @@ use self::{
     end::Ending,
     memory::Memory,
     owned::Owned,
+    run::Synced,
     status::Outcome,
     validate::{Refusal, Remedy},
 };
@@ -45,6 +46,10 @@ use crate::{meter::Meter, metrics::Metrics, settings::Settings};
 
 /// How long to wait before looking again at something that no watch reports.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How soon to look again while the watches have not seen everything.
+const SYNCING: Duration = Duration::from_secs(1);
+/// The longest one reconciliation may take. An API server that never answers must not hold a lease, and a worker, for ever.
+const LONGEST_STEP: Duration = Duration::from_secs(120);
 /// How long until everything is compared with the cluster again although nothing happened.
 const RESYNC: Duration = Duration::from_secs(600);
 /// Longest wait between tries of something that keeps failing.
@@ -58,6 +63,8 @@ pub struct Context {
     pub settings: Settings,
     /// Objects that are watched rather than read.
     pub stores: Stores,
+    /// Whether they were all seen once.
+    pub synced: Synced,
     /// Counts usage.
     pub meter: Arc<Meter>,
     /// Counts everything else.
@@ -108,6 +115,9 @@ pub enum Error {
     /// Ending or cleaning up failed.
     #[error("failed to remove the lease's objects")]
     Cleanup(#[source] cleanup::Error),
+    /// The API server left a call without an answer.
+    #[error("failed to end within {} seconds: the API server does not answer", LONGEST_STEP.as_secs())]
+    TimeOut,
 }
 
 impl Error {
@@ -118,6 +128,7 @@ impl Error {
             Self::Apply(_) => "ApplyFailed",
             Self::UpdateStatus(_) => "UpdateStatusFailed",
             Self::Cleanup(_) => "CleanupFailed",
+            Self::TimeOut => "TimedOut",
         }
     }
 }
@@ -128,7 +139,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Brings one lease closer to what its spec wants.
 pub async fn reconcile(lease: Arc<ComputeLease>, ctx: Arc<Context>) -> Result<Action> {
     let started = Instant::now();
-    let result = step(&lease, &ctx).await;
+    let result = tokio::time::timeout(LONGEST_STEP, step(&lease, &ctx)).await.unwrap_or(Err(Error::TimeOut));
     ctx.metrics.reconciled(started.elapsed());
     match &result {
         Ok(_) => ctx.memory.succeeded(&lease),
@@ -156,6 +167,11 @@ pub fn error_policy(lease: Arc<ComputeLease>, error: &Error, ctx: Arc<Context>) 
 async fn step(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     if lease.metadata.deletion_timestamp.is_some() {
         return cleanup::cleanup(lease, ctx).await.map_err(Error::Cleanup);
+    }
+    // A watch that has not listed yet looks like a cluster without storage classes, nodes and pods. A lease that is refused
+    // for that is given back on chain, and pods that seem to be gone are not paid for.
+    if !ctx.synced.is_complete() {
+        return Ok(Action::requeue(SYNCING));
     }
     cleanup::ensure_finalizer(lease, ctx).await.map_err(Error::Cleanup)?;
     match lease.spec.desired {

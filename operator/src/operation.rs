@@ -69,6 +69,7 @@ impl Operation {
             client: client.clone(),
             settings,
             stores: stores.clone(),
+            synced: synced.clone(),
             meter: meter.clone(),
             metrics: metrics.clone(),
             memory: Memory::default(),
@@ -109,9 +110,18 @@ async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationTo
     }
 }
 
+/// Says which watches have not listed yet: one without the right to list never does, and nothing is reconciled before it has.
 async fn report_caches(synced: Synced, check: Check) {
-    synced.all().await;
-    check.pass();
+    let mut interval = tokio::time::interval(Duration::from_secs(2));
+    loop {
+        tokio::select! {
+            () = synced.all() => return check.pass(),
+            _ = interval.tick() => {
+                let waiting: Vec<_> = synced.waiting().collect();
+                check.fail(&format!("not listed yet: {} (the log says why)", waiting.join(", ")));
+            }
+        }
+    }
 }
 
 async fn report_phases(leases: Store<ComputeLease>, metrics: Metrics) {

@@ -93,7 +93,8 @@ impl FromStr for Cidr {
             let (network, prefix) = text.trim().split_once('/')?;
             let network: std::net::IpAddr = network.parse().ok()?;
             let prefix: u8 = prefix.parse().ok()?;
-            (prefix <= Self::host(network).prefix).then_some(Self { network, prefix })
+            // All addresses cannot be taken out of all addresses: the API server would refuse every lease's policy.
+            (1..=Self::host(network).prefix).contains(&prefix).then_some(Self { network, prefix })
         };
         parse().ok_or_else(|| Error::ParseCidr { text: text.to_owned() })
     }
@@ -114,7 +115,7 @@ mod tests {
         for text in ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"] {
             assert_eq!(text.parse::<Cidr>().unwrap().to_string(), text);
         }
-        for text in ["10.0.0.0", "10.0.0.0/33", "x/8", "::/129"] {
+        for text in ["10.0.0.0", "10.0.0.0/33", "0.0.0.0/0", "x/8", "::/129"] {
             assert_eq!(text.parse::<Cidr>(), Err(Error::ParseCidr { text: text.into() }));
         }
     }

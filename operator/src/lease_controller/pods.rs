@@ -32,6 +32,12 @@ pub fn is_ready(pod: &Pod) -> bool {
         && conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
+/// Whether a pod has ended and will never run again, such as one that was evicted. The cluster keeps thousands of them.
+pub fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
+}
+
 /// The part of a pod that tenants see.
 pub fn pod_status(pod: &Pod) -> PodStatus {
     let spec = pod.spec.as_ref();

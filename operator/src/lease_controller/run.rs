@@ -64,6 +64,36 @@ pub struct Synced {
 }
 
 impl Synced {
+    /// Watches that have seen everything.
+    #[cfg(test)]
+    pub(crate) fn complete() -> Self {
+        let synced = Self::default();
+        for watch in [&synced.leases, &synced.pods, &synced.claims, &synced.nodes, &synced.storage_classes] {
+            watch.cancel();
+        }
+        synced
+    }
+
+    /// Whether all watches have.
+    pub fn is_complete(&self) -> bool {
+        self.waiting().next().is_none()
+    }
+
+    /// The kinds whose watches have not.
+    pub fn waiting(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let Self { leases, pods, claims, nodes, storage_classes } = self.clone();
+        [
+            ("ComputeLease", leases),
+            ("Pod", pods),
+            ("PersistentVolumeClaim", claims),
+            ("Node", nodes),
+            ("StorageClass", storage_classes),
+        ]
+        .into_iter()
+        .filter(|(_, seen)| !seen.is_cancelled())
+        .map(|(kind, _)| kind)
+    }
+
     /// Waits until all watches have.
     pub async fn all(&self) {
         let Self { leases, pods, claims, nodes, storage_classes } = self;

@@ -15,6 +15,10 @@ use manifest::{Expose, Protocol, Service, ServiceName};
 use super::{Applied, end::Ending, pods, validate::Validated};
 use crate::meter::{Freshness, MeterView};
 
+/// Pods of one service in the status: twice its replicas at most. A tenant may make more by being evicted again and again,
+/// and a status that grew with them would be refused by the API server, with the usage in it.
+const MOST_PODS: usize = 128;
+
 /// What one reconciliation came to.
 #[derive(Debug)]
 pub enum Outcome<'a> {
@@ -245,7 +249,12 @@ fn service_status(name: &ServiceName, service: &Service, pods: &[Arc<Pod>]) -> S
                 },
             })
             .collect(),
-        pods: own.iter().map(|pod| pods::pod_status(pod)).collect(),
+        pods: own
+            .iter()
+            .filter(|pod| !pods::is_over(pod))
+            .take(MOST_PODS)
+            .map(|pod| pods::pod_status(pod))
+            .collect(),
     }
 }
 

@@ -28,7 +28,7 @@ use telemetry::Registry;
 use testkit::mock_api::MockApi;
 use tokio::time::Duration;
 
-use super::{Context, Stores, memory::Memory};
+use super::{Context, Stores, memory::Memory, run::Synced};
 use crate::{
     meter::{
         Meter, MeterSettings,
@@ -197,6 +197,11 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     pub(crate) fn new(yaml: &str) -> Self {
+        Self::with_watches(yaml, Synced::complete())
+    }
+
+    /// A reconciler whose watches have come this far.
+    pub(crate) fn with_watches(yaml: &str, synced: Synced) -> Self {
         // A second test of the same process finds the provider there, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let api = MockApi::new();
@@ -220,6 +225,7 @@ impl Scenario {
             client,
             settings: self::settings(),
             stores: Stores { pods, claims, nodes, storage_classes },
+            synced,
             meter,
             metrics,
             memory: Memory::default(),

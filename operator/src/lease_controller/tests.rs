@@ -46,6 +46,13 @@ async fn objects_appear_in_order_and_nothing_before_the_quota_is_in_force() {
 }
 
 #[tokio::test]
+async fn nothing_is_decided_before_the_watches_have_seen_everything() {
+    let scenario = Scenario::with_watches(&manifest_yaml(), run::Synced::default());
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    assert_eq!(scenario.lease().status, None);
+}
+
+#[tokio::test]
 async fn a_resync_that_finds_everything_right_writes_nothing() {
     let scenario = Scenario::provisioned(&manifest_yaml()).await;
     assert_eq!(ready_reason(&scenario), (Phase::Ready, reason::ALL_READY.to_owned()));

@@ -153,3 +153,20 @@ fn the_end_publishes_before_it_deletes_and_leaves_the_usage() {
     assert_eq!(condition(&ended, METERED), ("False".into(), reason::TERM_ENDED.into()));
     assert_eq!(ended.usage, published.usage);
 }
+
+#[test]
+fn pods_that_are_over_do_not_fill_the_status() {
+    let mut pods = all_pods();
+    for number in 2..1000 {
+        let mut evicted = pod("web", number);
+        evicted.status =
+            Some(serde_json::from_value(json!({"phase": "Failed", "reason": "Evicted"})).unwrap());
+        pods.push(Arc::new(evicted));
+    }
+    let lease = validated();
+    let outcome = || Outcome::Accepted { lease: &lease, applied: Applied::Complete };
+    assert_eq!(
+        next(&ComputeLeaseStatus::default(), outcome(), &pods),
+        next(&ComputeLeaseStatus::default(), outcome(), &all_pods())
+    );
+}
