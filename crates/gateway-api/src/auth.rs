@@ -103,7 +103,7 @@ pub enum AuthError {
         /// The gateway's time.
         now: Timestamp,
     },
-    /// The request is older than this process, which may have forgotten its nonce.
+    /// The request may be older than this process, which may have forgotten its nonce.
     #[error("the request was issued before the gateway started; sign it again")]
     BeforeStart,
     /// The signature does not fit the request and the signer.
@@ -167,8 +167,9 @@ fn check_time(header: &AuthHeader, started_at: Timestamp, now: Timestamp) -> Res
     if now.0 > expiry.0.saturating_add(MAX_SKEW_SECONDS) {
         return Err(AuthError::Stale { expiry, now });
     }
-    // A request of the former process may have been answered by it; this one would not know.
-    if issued_at.0 < started_at.0 {
+    // A request of the former process may have been answered by it; this one would not know. It took those from a little into
+    // its future, too.
+    if issued_at.0 <= started_at.0.saturating_add(MAX_SKEW_SECONDS) {
         return Err(AuthError::BeforeStart);
     }
     Ok(())

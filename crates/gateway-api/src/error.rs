@@ -139,6 +139,7 @@ impl From<NonceRefused> for ApiError {
     fn from(error: NonceRefused) -> Self {
         let code = match error {
             NonceRefused::Replayed => ErrorCode::Replayed,
+            NonceRefused::Forgotten => ErrorCode::Stale,
             NonceRefused::SignerFull | NonceRefused::Full => ErrorCode::TooManyRequests,
         };
         ApiError::new(code, error.to_string())

@@ -15,6 +15,8 @@ pub struct NonceCache {
     capacity_per_signer: usize,
     by_expiry: BTreeSet<(Timestamp, Address, B256)>,
     by_signer: HashMap<Address, HashSet<B256>>,
+    /// The latest expiry of a nonce that was forgotten. What expires no later may have been used.
+    forgotten: Option<Timestamp>,
 }
 
 /// Why a nonce was not accepted.
@@ -23,6 +25,9 @@ pub enum NonceRefused {
     /// The same request came before.
     #[error("the request was already used; sign a new one")]
     Replayed,
+    /// The request expired, and whether it came before is not known any more.
+    #[error("the request expired while it arrived; sign a new one")]
+    Forgotten,
     /// This signer made too many requests within a minute.
     #[error("too many requests by this signer; wait a minute")]
     SignerFull,
@@ -34,12 +39,22 @@ pub enum NonceRefused {
 impl NonceCache {
     /// A cache for `capacity` requests a minute, of which one signer may use `capacity_per_signer`.
     pub fn new(capacity: usize, capacity_per_signer: usize) -> Self {
-        NonceCache { capacity, capacity_per_signer, by_expiry: BTreeSet::new(), by_signer: HashMap::new() }
+        NonceCache {
+            capacity,
+            capacity_per_signer,
+            by_expiry: BTreeSet::new(),
+            by_signer: HashMap::new(),
+            forgotten: None,
+        }
     }
 
     /// Accepts the request once.
     pub fn remember(&mut self, request: &Authenticated, now: Timestamp) -> Result<(), NonceRefused> {
         self.forget_expired(now);
+        // Its time was checked before, but a slow body or a clock that stepped back may lie in between.
+        if self.forgotten.is_some_and(|forgotten| request.expiry <= forgotten) {
+            return Err(NonceRefused::Forgotten);
+        }
         if self.by_expiry.len() >= self.capacity && !self.contains(request) {
             return Err(NonceRefused::Full);
         }
@@ -75,6 +90,7 @@ impl NonceCache {
                 return;
             }
             self.by_expiry.pop_first();
+            self.forgotten = self.forgotten.max(Some(expiry));
             if let Some(used) = self.by_signer.get_mut(&signer) {
                 used.remove(&nonce);
                 if used.is_empty() {
@@ -116,6 +132,16 @@ mod tests {
         assert_eq!(cache.remember(&request(3, 1, 60), Timestamp(0)), Err(NonceRefused::Full));
         assert_eq!(cache.remember(&request(2, 1, 60), Timestamp(0)), Err(NonceRefused::Replayed));
         assert_eq!(cache.len(), 3);
+    }
+
+    #[test]
+    fn a_request_that_arrives_after_its_nonce_was_forgotten_is_refused() {
+        let mut cache = NonceCache::new(10, 10);
+        assert_eq!(cache.remember(&request(1, 1, 60), Timestamp(50)), Ok(()));
+        assert_eq!(cache.remember(&request(2, 1, 120), Timestamp(66)), Ok(()));
+        // With the time at which its slow body began, or with a clock that stepped back.
+        assert_eq!(cache.remember(&request(1, 1, 60), Timestamp(50)), Err(NonceRefused::Forgotten));
+        assert_eq!(cache.remember(&request(1, 1, 61), Timestamp(66)), Ok(()));
     }
 
     #[test]
