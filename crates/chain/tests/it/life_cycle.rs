@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use chain::convert::decode_requirements;
 use chain::{At, ChainEvent, CloseReason, ProviderStatus};
 use market::{
-    Amount, LeaseId, LeaseState, SignedBid, Statement, Timestamp, Usage, amount, check_statement,
+    Amount, Bid, LeaseId, LeaseState, SignedBid, Statement, Timestamp, Usage, amount, check_statement,
     funded_until,
 };
 use testkit::TestMarket;
@@ -13,18 +13,26 @@ use testkit::test_market::{BOND, WALLET, requirements};
 
 use crate::support::{follow_to_head, follower};
 
-const DEPOSIT: Amount = Amount(20_000_000);
-const LOCKED: Amount = Amount(10_000_000);
+pub(crate) const DEPOSIT: Amount = Amount(20_000_000);
+pub(crate) const LOCKED: Amount = Amount(10_000_000);
 
 /// Posts an order and a bid, and opens the lease.
 pub(crate) async fn open(market: &TestMarket) -> Result<(LeaseId, SignedBid)> {
+    open_with(market, |bid| bid).await
+}
+
+/// The same with other terms.
+pub(crate) async fn open_with(
+    market: &TestMarket,
+    change: impl FnOnce(Bid) -> Bid,
+) -> Result<(LeaseId, SignedBid)> {
     let (calls, domain) = (market.client.calls(), market.client.eip712());
     market.register_provider().await?;
     market.fund_tenant(DEPOSIT).await?;
     let (order, encoded) = market.order(1).await?;
     market.run(&market.tenant, [calls.post_order(&order, encoded)?]).await?;
     let order_hash = domain.order_digest(&order)?;
-    let (lease, signed) = market.operator.sign_bid(&domain, market.bid(order_hash, 2).await?)?;
+    let (lease, signed) = market.operator.sign_bid(&domain, change(market.bid(order_hash, 2).await?))?;
     market.run(&market.operator, [calls.post_bid(&signed)?]).await?;
     let published = market.client.bids_for(order_hash).await?;
     assert_eq!(published, [(lease, signed)]);
@@ -58,7 +66,7 @@ async fn check_books(market: &TestMarket, lease: LeaseId) -> Result<()> {
 }
 
 /// A statement over full use since the start, signed by the session key.
-async fn settle(
+pub(crate) async fn settle(
     market: &TestMarket,
     lease: LeaseId,
     signed: &SignedBid,

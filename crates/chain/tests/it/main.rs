@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod digests;
+mod disputes;
 mod faults;
 mod life_cycle;
 mod reorgs;

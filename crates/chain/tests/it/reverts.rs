@@ -8,7 +8,7 @@ use testkit::TestMarket;
 use crate::life_cycle::open;
 
 /// The name under which a call is refused.
-async fn refusal(market: &TestMarket, key: &HotKey, call: Call) -> Result<String> {
+pub(crate) async fn refusal(market: &TestMarket, key: &HotKey, call: Call) -> Result<String> {
     let nonce = market.client.rpc().mined_nonce(key.address()).await?;
     match market.sender(key).send(call).await {
         Outcome::Reverted(reason) => {
