@@ -8,10 +8,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::cache::{self, Key};
-use crate::process::output;
+use crate::process::{find_on_path, output};
 use crate::step::long_step;
 
 pub(crate) mod debian;
@@ -88,12 +88,15 @@ pub(crate) fn node_modules() -> Result<PathBuf> {
         for (name, content) in &contents {
             fs::write(target.join(name), content)?;
         }
-        // `npm ci` refuses a lock without the packages of other platforms, which not every registry has; this takes
-        // what the lock pins all the same. The programs lie in the packages of their platform, so no package needs to
-        // run a script of its own.
-        let arguments =
-            ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"];
-        output(Command::new("npm").args(arguments).current_dir(target)).map(drop)
+        let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress"];
+        output(Command::new("npm").args(arguments).current_dir(target))?;
+        // npm passes over an optional package that it cannot get, and the cache must not keep such an entry.
+        let forge = packaged(&target.join("node_modules"), "forge");
+        ensure!(
+            forge.is_file() || !HAS_FOUNDRY,
+            "npm did not install Foundry; see that its registry answers"
+        );
+        Ok(())
     };
     let directory = if cache::entry("npm", &key)?.is_dir() {
         cache::entry("npm", &key)?
@@ -105,19 +108,23 @@ pub(crate) fn node_modules() -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// The path of one of Foundry's programs: `anvil`, `forge` or `cast`.
+/// Whether the lock pins Foundry for this machine.
+const HAS_FOUNDRY: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
+
+/// The path of one of Foundry's programs: `anvil`, `forge` or `cast`. Where the lock has none, the one on `PATH`.
 pub(crate) fn foundry(name: &str) -> Result<PathBuf> {
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => bail!("Foundry has no package for {other}"),
-    };
-    let package = format!("@foundry-rs/{name}-linux-{architecture}");
-    let path = node_modules()?.join(package).join("bin").join(name);
-    if !path.is_file() {
-        bail!("contracts/package-lock.json does not bring {name}");
+    let path = packaged(&node_modules()?, name);
+    if path.is_file() {
+        return Ok(path);
     }
-    Ok(path)
+    ensure!(!HAS_FOUNDRY, "contracts/node_modules has no {name}; run `npm ci` in contracts/");
+    find_on_path(name).with_context(|| {
+        format!("{name} is pinned for x86-64 Linux only; put the version of contracts/package.json on PATH")
+    })
+}
+
+fn packaged(modules: &Path, name: &str) -> PathBuf {
+    modules.join(format!("@foundry-rs/{name}-linux-amd64/bin/{name}"))
 }
 
 /// The root of the repository.
