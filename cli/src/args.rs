@@ -56,6 +56,8 @@ enum Command {
     Countersign(command::countersign::Args),
     /// End a lease, settle it, and get the rest back
     Close(command::close::Args),
+    /// Contest a claim that the provider filed on chain
+    Dispute(command::dispute::Args),
     /// List your leases
     List(command::list::Args),
     /// Keys and money
@@ -84,6 +86,7 @@ impl Args {
                 Command::Forward(args) => command::forward::run(&context, args).await,
                 Command::Countersign(args) => command::countersign::run(&context, args).await,
                 Command::Close(args) => command::close::run(&context, args).await,
+                Command::Dispute(args) => command::dispute::run(&context, args).await,
                 Command::List(args) => command::list::run(&context, args).await,
                 Command::Wallet(command) => command::wallet::run(&context, command).await,
                 Command::Provider(command) => command::provider::run(&context, command).await,

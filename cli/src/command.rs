@@ -3,6 +3,7 @@
 pub(crate) mod close;
 pub(crate) mod countersign;
 pub(crate) mod deploy;
+pub(crate) mod dispute;
 pub(crate) mod forward;
 pub(crate) mod list;
 pub(crate) mod logs;

@@ -205,9 +205,15 @@ async fn read(mut response: reqwest::Response) -> Result<Bytes, GatewayError> {
 async fn refusal(response: reqwest::Response) -> GatewayError {
     let status = response.status().as_u16();
     match read(response).await.map(|answer| serde_json::from_slice(&answer)) {
-        Ok(Ok(error)) => GatewayError::Refused(error),
+        Ok(Ok(error)) => GatewayError::Refused(printable(error)),
         _ => GatewayError::Unreadable { status },
     }
+}
+
+/// The provider's words, without what could move the cursor or hide a line of a terminal.
+fn printable(error: ApiError) -> ApiError {
+    let message = error.message.chars().filter(|c| !c.is_control()).take(500).collect();
+    ApiError { message, ..error }
 }
 
 /// Signs a request for the next minute.
@@ -233,6 +239,12 @@ mod tests {
     use alloy_primitives::Address;
 
     use super::*;
+
+    #[test]
+    fn a_providers_words_cannot_write_over_the_terminal() {
+        let error = ApiError::new(ErrorCode::Foreign, format!("\x1b[2Jpaid\r\n{}", "x".repeat(1_000)));
+        assert_eq!(printable(error).message, format!("[2Jpaid{}", "x".repeat(493)));
+    }
 
     #[test]
     fn a_signed_request_is_believed_by_the_gateways_own_check() {

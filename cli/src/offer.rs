@@ -4,6 +4,11 @@ use alloy_primitives::Address;
 use market::{Amount, Bid, LeaseId, Limits, OrderHash, SignedBid, Timestamp};
 use serde::Serialize;
 
+/// Longest time that a provider may keep an unstarted lease's money, in seconds. A tenant cannot leave before.
+pub(crate) const LONGEST_START_WINDOW: u32 = 3_600;
+/// The largest share of a contested sum that may go to the provider when nobody rules on it, in ten-thousandths.
+const LARGEST_SPLIT_BPS: u16 = 5_000;
+
 /// What the tenant asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -14,6 +19,8 @@ pub(crate) struct Wanted {
     pub(crate) duration: u32,
     pub(crate) max_rate_e6: u128,
     pub(crate) deposit: Amount,
+    /// Whom this tenant lets decide a dispute. A bid may also name nobody.
+    pub(crate) arbiters: Vec<Address>,
     /// The chain's clock.
     pub(crate) now: Timestamp,
 }
@@ -78,6 +85,12 @@ pub(crate) enum Refusal {
     DepositTooHigh,
     #[error("the provider's free bond does not cover it")]
     BondTooSmall,
+    #[error("it lets the provider keep the money for more than an hour without starting")]
+    StartWindowTooLong,
+    #[error("it names an arbiter that you did not allow")]
+    ForeignArbiter,
+    #[error("it gives the provider more than half of a contested sum that nobody rules on")]
+    SplitTooHigh,
 }
 
 /// An offer that may be accepted.
@@ -138,6 +151,10 @@ fn check_terms(wanted: &Wanted, bid: &Bid, rate_e6: u128) -> Result<(), Refusal>
         (bid.max_duration >= wanted.duration, Refusal::TermTooShort),
         (rate_e6 <= wanted.max_rate_e6, Refusal::TooExpensive),
         (bid.min_deposit <= wanted.deposit, Refusal::DepositTooHigh),
+        (bid.start_window <= LONGEST_START_WINDOW, Refusal::StartWindowTooLong),
+        // Whoever a provider names unasked is the provider's friend.
+        (bid.arbiter.is_zero() || wanted.arbiters.contains(&bid.arbiter), Refusal::ForeignArbiter),
+        (bid.split_bps.get() <= LARGEST_SPLIT_BPS, Refusal::SplitTooHigh),
     ])
 }
 
@@ -156,6 +173,7 @@ mod tests {
     const TENANT: Address = Address::repeat_byte(2);
     const TOKEN: Address = Address::repeat_byte(3);
     const OPERATOR: Address = Address::repeat_byte(4);
+    const ARBITER: Address = Address::repeat_byte(7);
     const LIMITS: Limits = Limits([1, 350, 1000, 2000, 0, 0, 0, 0]);
 
     fn wanted() -> Wanted {
@@ -167,6 +185,7 @@ mod tests {
             duration: 3_600,
             max_rate_e6: 2_000_000,
             deposit: Amount(500),
+            arbiters: vec![ARBITER],
             now: Timestamp(1_000),
         }
     }
@@ -180,14 +199,14 @@ mod tests {
             bid_epoch: 7,
             salt: 8,
             valid_until: Timestamp(1_000),
-            start_window: 600,
+            start_window: LONGEST_START_WINDOW,
             max_duration: 3_600,
             notice_period: 60,
             max_slash: Amount(90),
             no_show_penalty: Amount(9),
             min_deposit: Amount(500),
-            split_bps: BasisPoints::ZERO,
-            arbiter: Address::ZERO,
+            split_bps: BasisPoints::new(LARGEST_SPLIT_BPS).unwrap(),
+            arbiter: ARBITER,
             // One base unit per second of uptime: a rate of 1 000 000 millionths.
             prices: Prices([
                 Price(1_000_000_000_000_000_000),
@@ -235,6 +254,8 @@ mod tests {
             ..offer(bid())
         };
         assert!(judge(&wanted(), &by_owner).is_ok());
+        // Without an arbiter the split decides, which is the tenant's worst case anyway.
+        assert!(judge(&wanted(), &offer(Bid { arbiter: Address::ZERO, ..bid() })).is_ok());
     }
 
     #[test]
@@ -253,6 +274,11 @@ mod tests {
             (Bid { limits: Limits([1, 351, 1000, 2000, 0, 0, 0, 0]), ..bid() }, Refusal::OtherLimits),
             (Bid { max_duration: 3_599, ..bid() }, Refusal::TermTooShort),
             (Bid { min_deposit: Amount(501), ..bid() }, Refusal::DepositTooHigh),
+            (Bid { start_window: LONGEST_START_WINDOW + 1, ..bid() }, Refusal::StartWindowTooLong),
+            (Bid { start_window: u32::MAX, ..bid() }, Refusal::StartWindowTooLong),
+            (Bid { arbiter: PROVIDER, ..bid() }, Refusal::ForeignArbiter),
+            (Bid { arbiter: OPERATOR, ..bid() }, Refusal::ForeignArbiter),
+            (Bid { split_bps: BasisPoints::new(5_001).unwrap(), ..bid() }, Refusal::SplitTooHigh),
         ];
         for (bid, refusal) in faults {
             assert_eq!(judge(&wanted(), &offer(bid)), Err(refusal), "{bid:?}");

@@ -7,13 +7,28 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 
-/// Makes a folder for private files, mode 0700.
+/// Makes a folder for private files, mode 0700, and returns once it and the folders above it are on the disk.
 pub(crate) fn create_folder(path: &Path) -> anyhow::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("failed to create the folder {}", path.display()))
+    let describe = || format!("failed to create the folder {}", path.display());
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(describe)?;
+    for folder in missing {
+        sync_folder_of(folder).with_context(describe)?;
+    }
+    Ok(())
+}
+
+/// Puts the entry of `path` in its folder on the disk.
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = folder_of(path);
+    fs::File::open(folder)?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Writes the whole file or nothing, mode 0600, and returns once it is on the disk.
@@ -32,16 +47,12 @@ fn write(
     persist: impl FnOnce(tempfile::NamedTempFile, &Path) -> Result<(), tempfile::PersistError>,
 ) -> anyhow::Result<()> {
     let describe = || format!("failed to write {}", path.display());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
     // A temporary file is made with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(describe)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder_of(path)).with_context(describe)?;
     file.write_all(content).with_context(describe)?;
     file.as_file().sync_all().with_context(describe)?;
     persist(file, path).with_context(describe)?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(describe)
+    sync_folder_of(path).with_context(describe)
 }
 
 /// Refuses a file that others may read or write.

@@ -97,9 +97,7 @@ impl Close<'_> {
         match lease.state {
             LeaseState::Closed => Ok(None),
             LeaseState::None => Err(Stop::new(Kind::NotFound, "the lease was never opened").into()),
-            LeaseState::Disputed => {
-                Ok(Some("the lease is disputed; its ruling or its windows close it".to_owned()))
-            }
+            LeaseState::Disputed => self.leave_disputed(lease).await,
             LeaseState::Open => self.leave_unstarted(lease).await,
             LeaseState::Active => {
                 self.context.confirm(&format!("End lease {} now?", self.id))?;
@@ -123,6 +121,29 @@ impl Close<'_> {
         let mined = self.wallet.send(self.chain.calls().abort(&self.opened.bid)?).await?;
         self.transactions.insert("abort", mined.tx_hash);
         self.progress.done("aborted", &format!("left the lease that never started: {}", mined.tx_hash));
+        Ok(None)
+    }
+
+    /// A disputed lease ends by its arbiter's ruling, or after the arbiter's window by the split that the bid agreed on.
+    async fn leave_disputed(&mut self, lease: &Lease) -> anyhow::Result<Option<String>> {
+        let windows = self.chain.windows(At::Latest).await?;
+        let now = self.chain.block(At::Latest).await?.timestamp;
+        let from = splittable_from(lease, windows.arbiter);
+        let (arbiter, split) = (self.opened.bid.arbiter, self.opened.bid.split_bps.get());
+        if now < from {
+            let who = if arbiter.is_zero() { "nobody".to_owned() } else { arbiter.to_string() };
+            return Ok(Some(format!(
+                "the lease is disputed and nothing more is billed. {who} may rule on it. Run this again after {} to close \
+                 it without a ruling: the provider then gets {}.{:02} % of what is contested and you get the rest",
+                when(from.0),
+                split / 100,
+                split % 100
+            )));
+        }
+        let split = self.chain.calls().resolve(&self.opened.bid, Amount::ZERO, Amount::ZERO)?;
+        let mined = self.wallet.send(split).await?;
+        self.transactions.insert("resolve", mined.tx_hash);
+        self.progress.done("resolved", &format!("closed without a ruling: {}", mined.tx_hash));
         Ok(None)
     }
 
@@ -231,7 +252,7 @@ impl Close<'_> {
             let why = notice.map(|notice| format!("{notice}. ")).unwrap_or_default();
             return Ok(Some(format!(
                 "{why}The clock has stopped and nothing more is billed. The provider may still claim, within the bid's \
-                 limits, what was used; you may dispute a claim for {} s after it is filed. Run this again after {} to \
+                 limits, what was used; `leasehold dispute` contests a claim for {} s after it is filed. Run this again after {} to \
                  get the rest back, whatever the provider does",
                 windows.dispute,
                 when(from.0)
@@ -283,6 +304,11 @@ impl Close<'_> {
 /// Whether nothing is left to settle.
 fn is_settled(lease: &Lease, end_at: Timestamp) -> bool {
     lease.state == LeaseState::Closed || lease.last_as_of >= end_at
+}
+
+/// From when anybody may close a disputed lease.
+fn splittable_from(lease: &Lease, arbiter_window: u64) -> Timestamp {
+    lease.disputed_at.unwrap_or(lease.end_at).saturating_add(arbiter_window)
 }
 
 /// From when anybody may close an ended lease.

@@ -52,6 +52,9 @@ struct Terms {
     /// Most tokens per hour [default: the locked tokens over the manifest's duration]
     #[arg(long, value_name = "AMOUNT")]
     max_rate: Option<String>,
+    /// Let this account decide disputes, if a bid names it; may be given several times [default: nobody]
+    #[arg(long, value_name = "ADDRESS")]
+    arbiter: Vec<Address>,
     /// Seconds to collect bids
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     bid_window: u64,

@@ -51,6 +51,11 @@ pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
         Some(port) => port,
         None => exposed_port(context, lease, &service)?,
     };
+    if !listen.ip().is_loopback() {
+        eprintln!(
+            "warning: {listen} is not a loopback address; whoever reaches it uses the lease in your name"
+        );
+    }
     let gateway = context.gateway(lease).await?;
     let target = Arc::new(Target { gateway, lease, service, port });
     let router = axum::Router::new().fallback(forward).with_state(target);
@@ -91,6 +96,9 @@ async fn forward(State(target): State<Arc<Target>>, request: Request) -> Respons
         return (StatusCode::MISDIRECTED_REQUEST, "this address answers to its own name only\n")
             .into_response();
     }
+    if !is_own_page(&parts.headers) {
+        return (StatusCode::FORBIDDEN, "pages of other sites may not use this address\n").into_response();
+    }
     let Ok(body) = axum::body::to_bytes(body, MAX_FORWARD_BODY).await else {
         let text = format!("a body may have at most {MAX_FORWARD_BODY} bytes\n");
         return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
@@ -112,9 +120,33 @@ async fn forward(State(target): State<Arc<Target>>, request: Request) -> Respons
 
 /// A web page of another site must not reach the lease through a name of its own that points here.
 fn is_local(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name == "localhost" || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
+    is_local_authority(text(headers, &header::HOST).unwrap_or_default())
+}
+
+/// A web page of another site must not send requests here in the user's name, which are signed on the way.
+/// Browsers say where a request comes from; following a link is the user's own doing.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let origin_is_local = text(headers, &header::ORIGIN).is_none_or(|origin| {
+        origin.split_once("://").is_some_and(|(_, authority)| is_local_authority(authority))
+    });
+    let field = |name: &'static str| text(headers, &HeaderName::from_static(name));
+    let foreign = field("sec-fetch-site") == Some("cross-site");
+    origin_is_local && (!foreign || field("sec-fetch-mode") == Some("navigate"))
+}
+
+/// None if the header is absent; a value that is no text is no name of this machine.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+/// `localhost` or an address, with or without a port.
+fn is_local_authority(authority: &str) -> bool {
+    use std::net::{IpAddr, SocketAddr};
+    let bare = authority.trim_start_matches('[').trim_end_matches(']');
+    authority == "localhost"
+        || authority.strip_prefix("localhost:").is_some_and(|port| port.parse::<u16>().is_ok())
+        || authority.parse::<SocketAddr>().is_ok()
+        || bare.parse::<IpAddr>().is_ok()
 }
 
 /// The headers that are meant for the other end, and not for the next hop.
@@ -176,11 +208,45 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_other_sites_are_refused_but_links_and_programs_are_not() {
+        let own = [
+            &[][..],
+            &[("origin", "http://localhost:3000")],
+            &[("origin", "http://127.0.0.1:5"), ("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+        ];
+        for pairs in own {
+            assert!(is_own_page(&headers(pairs)), "{pairs:?}");
+        }
+        let foreign = [
+            &[("origin", "https://evil.example")][..],
+            &[("origin", "null")],
+            &[("origin", "http://localhost.evil.example")],
+            &[
+                ("origin", "https://evil.example"),
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+            ],
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+        ];
+        for pairs in foreign {
+            assert!(!is_own_page(&headers(pairs)), "{pairs:?}");
+        }
+    }
+
+    #[test]
     fn only_local_names_are_answered_to() {
-        for host in ["localhost", "localhost:80", "127.0.0.1:5", "[::1]:5"] {
+        for host in ["localhost", "localhost:80", "127.0.0.1", "127.0.0.1:5", "[::1]", "[::1]:5"] {
             assert!(is_local(&headers(&[("host", host)])), "{host}");
         }
-        for host in ["evil.example", "evil.example:80", ""] {
+        for host in [
+            "evil.example",
+            "evil.example:80",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:5",
+            "localhost:x",
+            "",
+        ] {
             assert!(!is_local(&headers(&[("host", host)])), "{host}");
         }
     }

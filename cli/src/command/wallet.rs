@@ -40,6 +40,8 @@ pub(crate) enum Command {
         #[arg(long)]
         to: Option<Address>,
     },
+    /// Take penalties and compensation that providers owe, out of their bonds
+    Collect,
 }
 
 #[derive(Serialize)]
@@ -57,6 +59,8 @@ struct Balance {
     wallet: String,
     /// Tokens in the account in the market, base units.
     account: String,
+    /// Penalties and compensation to collect, base units of the bonds' token.
+    collectable: String,
     /// The chain's own coin, smallest units.
     native: String,
 }
@@ -83,6 +87,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> anyhow::Result<(
         Command::Balance { of } => balance(context, of).await,
         Command::Deposit { amount } => deposit(context, &amount).await,
         Command::Withdraw { amount, to } => withdraw(context, &amount, to).await,
+        Command::Collect => collect(context).await,
     }
 }
 
@@ -99,12 +104,14 @@ async fn balance(context: &Context, of: Option<Address>) -> anyhow::Result<()> {
     let money = context.money(&chain).await?;
     let wallet = chain.token_balance(address, At::Latest).await?;
     let account = chain.available(address, At::Latest).await?;
+    let collectable = chain.claimable_bond(address, At::Latest).await?;
     let balance = Balance {
         address,
         token: chain.deployment().token,
         decimals: money.decimals,
         wallet: wallet.to_string(),
         account: account.to_string(),
+        collectable: collectable.to_string(),
         native: chain.native_balance(address).await?.to_string(),
     };
     context.output.print(&balance, |balance| {
@@ -112,6 +119,7 @@ async fn balance(context: &Context, of: Option<Address>) -> anyhow::Result<()> {
             ("address", balance.address.to_string()),
             ("wallet", money.show(wallet)),
             ("account", money.show(account)),
+            ("to collect", format!("{collectable} base units of the bonds' token")),
             ("gas", format!("{} wei", balance.native)),
         ])
     })
@@ -167,4 +175,22 @@ async fn withdraw(context: &Context, amount: &str, to: Option<Address>) -> anyho
     let moved =
         Moved { amount: amount.to_string(), account: account.to_string(), transactions: vec![mined.tx_hash] };
     context.output.print(&moved, |_| format!("account  {}", money.show(account)))
+}
+
+async fn collect(context: &Context) -> anyhow::Result<()> {
+    let chain = context.chain().await?;
+    let key = context.key()?;
+    let owner = key.address();
+    let amount = chain.claimable_bond(owner, At::Latest).await?;
+    if amount.is_zero() {
+        return Err(Stop::new(Kind::NotFound, format!("no provider owes {owner} anything")).into());
+    }
+    let mut progress = Progress::new();
+    progress.waiting("waiting for the transfer");
+    let mined = Wallet::new(&chain, key).send(chain.calls().withdraw_claimable(owner)).await?;
+    progress.done("collected", &format!("collected {amount} base units: {}", mined.tx_hash));
+    let account = chain.available(owner, At::Latest).await?;
+    let moved =
+        Moved { amount: amount.to_string(), account: account.to_string(), transactions: vec![mined.tx_hash] };
+    context.output.print(&moved, |_| format!("collected  {amount} base units of the bonds' token"))
 }

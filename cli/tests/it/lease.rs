@@ -116,7 +116,10 @@ async fn a_lease_is_ordered_opened_used_paid_and_closed() {
     let before = world.tenant_money().await;
     let deployed = world.deploy().await;
     let id = deployed["leaseId"].as_str().unwrap().to_owned();
-    assert_eq!(deployed["refusedBids"][0]["reason"], "too_expensive");
+    let refused =
+        deployed["refusedBids"].as_array().unwrap().iter().map(|bid| bid["reason"].as_str().unwrap());
+    let traps = ["too_expensive", "start_window_too_long", "foreign_arbiter", "split_too_high"];
+    assert_eq!(refused.collect::<Vec<_>>(), traps);
     assert_eq!(deployed["balance"], "10000000");
     for transaction in ["approve", "deposit", "postOrder", "openLease"] {
         assert!(deployed["transactions"][transaction].is_string(), "{deployed}");
@@ -245,4 +248,86 @@ async fn a_node_that_lies_or_drops_is_named_and_nothing_is_spent() {
         assert!(ran.stderr.starts_with(&expected), "{fault:?}: {}", ran.stderr);
     }
     assert_eq!(world.tenant_money().await, before);
+}
+
+/// The lease that a record on the disk names, if there is one.
+fn recorded(world: &World) -> Option<String> {
+    let entries = std::fs::read_dir(world.sandbox.path("home/leases")).ok()?;
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let ids = names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned));
+    ids.into_iter().find(|id| !id.contains('.'))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_killed_while_it_opens_a_lease_is_resumed_or_has_cost_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new(Manners::Honest).await;
+    world.register().await;
+    let before = world.tenant_money().await;
+    let deploy =
+        ["deploy", "shop.yaml", "--deposit", "10", "--max-rate", "5", "--first-bid", "--bid-window", "60"];
+    let args: Vec<&str> = deploy.into_iter().chain(world.common.iter().map(String::as_str)).collect();
+    let mut child = world.sandbox.start(&args);
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(1));
+    // The record is there before the transaction is sent: kill in between, or just after.
+    let id = loop {
+        ticks.tick().await;
+        if let Some(id) = recorded(&world) {
+            break id;
+        }
+        assert_eq!(child.try_wait().unwrap(), None, "it ended without a record");
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for name in [format!("{id}.json"), format!("{id}.manifest.json")] {
+        let mode =
+            std::fs::metadata(world.sandbox.path("home/leases").join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    // A transaction that was sent is in the next block or the one after.
+    world.provider.market.anvil.pass(1).await.unwrap();
+    world.provider.market.anvil.pass(1).await.unwrap();
+    let resumed = world.run(&["deploy", "--resume", &id]).await;
+    match resumed.code {
+        Some(0) => {
+            let closed = world.json(&["close", &id]).await;
+            assert_eq!(closed["state"], "closed", "{closed}");
+        }
+        code => {
+            assert_eq!((code, world.tenant_money().await), (Some(3), before), "{resumed:?}");
+            assert!(resumed.stderr.contains("is not open on chain"), "{resumed:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_is_disputed_and_the_silence_of_arbiters_ends_in_the_split() {
+    let world = World::new(Manners::Silent).await;
+    world.register().await;
+    let id = world.deploy().await["leaseId"].as_str().unwrap().to_owned();
+    let nothing = world.run(&["dispute", &id]).await;
+    assert_eq!(nothing.code, Some(3), "{nothing:?}");
+
+    let market = &world.provider.market;
+    market.anvil.pass(600).await.unwrap();
+    let opened = market.client.lease_opened(id.parse().unwrap()).await.unwrap().unwrap();
+    let usage = market::Usage(opened.bid.limits.0.map(|limit| u128::from(limit) * 600));
+    let claim = market.client.calls().claim(&[(opened.bid, usage)]).unwrap();
+    market.run(&market.operator, [claim]).await.unwrap();
+    let disputed = world.json(&["dispute", &id, "--concede", "0.0001"]).await;
+    let number = |text: &Value, field: &str| text[field].as_str().unwrap().parse::<u128>().unwrap();
+    let contested = number(&disputed, "contested");
+    assert_eq!((number(&disputed, "conceded"), number(&disputed, "stake")), (100, contested / 20));
+
+    // Until the arbiter's window is over the command says from when it helps, and changes nothing.
+    let waiting = world.json(&["close", &id]).await;
+    assert_eq!(waiting["state"], "disputed");
+    assert!(waiting["notice"].as_str().unwrap().contains("50.00 % of what is contested"), "{waiting}");
+    market.anvil.pass(901).await.unwrap();
+    let closed = world.json(&["close", &id]).await;
+    let paid = 100 + contested / 2;
+    assert_eq!((closed["state"].as_str(), number(&closed, "paid")), (Some("closed"), paid), "{closed}");
+    assert_eq!(world.provider.account().await, Amount(paid));
+    let account = market.client.available(market.tenant.address(), At::Latest).await.unwrap();
+    assert_eq!(account, Amount(10_000_000 - paid));
 }

@@ -65,7 +65,7 @@ pub(crate) async fn start(market: TestMarket, manners: Manners) -> Result<(Arc<P
     Ok((provider, format!("https://{address}#pin-sha256={pin}")))
 }
 
-/// Answers every order with one bid that is right and one that is too expensive.
+/// Answers every order with one bid that is right, one that is too expensive, and some that are traps.
 async fn bid_on_orders(provider: Arc<Provider>) -> Result<()> {
     let market = &provider.market;
     let config = FollowerConfig::default();
@@ -88,7 +88,12 @@ async fn bid_on_orders(provider: Arc<Provider>) -> Result<()> {
                 prices: market::Prices(bid.prices.0.map(|price| market::Price(price.0 * 1_000_000))),
                 ..bid
             };
-            for bid in [dear, bid] {
+            // Cheap, but the money would be stuck for a century, or the provider's own key or share would decide a dispute.
+            let cheap = market::Prices(bid.prices.0.map(|price| market::Price(price.0 / 2)));
+            let endless = Bid { salt: 3, prices: cheap, start_window: u32::MAX, ..bid };
+            let partial = Bid { salt: 4, prices: cheap, arbiter: market.operator.address(), ..bid };
+            let unfair = Bid { salt: 5, prices: cheap, split_bps: market::BasisPoints::WHOLE, ..bid };
+            for bid in [dear, endless, partial, unfair, bid] {
                 let (_, signed) = market.operator.sign_bid(&market.client.eip712(), bid)?;
                 provider.operator.execute(market.client.calls().post_bid(&signed)?).await?;
             }

@@ -49,8 +49,11 @@ fn check_state(id: LeaseId, state: LeaseState) -> anyhow::Result<()> {
     match state {
         LeaseState::Open | LeaseState::Active => Ok(()),
         LeaseState::None => {
-            Err(Stop::new(Kind::NotFound, format!("lease {id} was not opened; no money moved"))
-                .advise("deploy the manifest again")
+            Err(Stop::new(Kind::NotFound, format!("lease {id} is not open on chain"))
+                .advise(
+                    "if it was interrupted a moment ago, its transaction may still be on its way: ask again in a minute. \
+                     Otherwise no money moved; deploy the manifest again",
+                )
                 .into())
         }
         LeaseState::Disputed | LeaseState::Closed => {

@@ -56,7 +56,7 @@ pub(super) async fn open(
         manifest_hash: manifest::manifest_hash(&salt, &canonical),
         max_rate_e6,
         deposit: lock.amount(),
-        deadline: now.saturating_add(terms.bid_window + ORDER_GRACE_SECONDS),
+        deadline: now.saturating_add(terms.bid_window.saturating_add(ORDER_GRACE_SECONDS)),
         nonce: u64::from_be_bytes(FixedBytes::<8>::random().0),
     };
     let order_hash = chain.eip712().order_digest(&order)?;
@@ -73,6 +73,7 @@ pub(super) async fn open(
         duration: manifest.duration().0,
         max_rate_e6,
         deposit: order.deposit,
+        arbiters: terms.arbiter.clone(),
         now,
     };
     let search = Search { chain: &chain, money: &money, wanted, terms };
@@ -196,8 +197,9 @@ async fn accept(
     );
     // From here on a lease may exist, so what is needed to use it must be on the disk first.
     context.home.save_lease(&record, &accepted.canonical)?;
-    trail.progress.waiting("opening the lease");
     let id = chosen.lease_id;
+    trail.progress.note(&format!("if this is interrupted, go on with: leasehold deploy --resume {id}"));
+    trail.progress.waiting("opening the lease");
     let opened = wallet
         .send(chain.calls().open_lease(&chosen.signed, session_key.address(), accepted.lock.amount())?)
         .await
@@ -206,6 +208,5 @@ async fn accept(
         })?;
     trail.transactions.insert("openLease", opened.tx_hash);
     trail.progress.done("leaseOpened", &format!("lease {id} opened: {}", opened.tx_hash));
-    trail.progress.note(&format!("if this is interrupted, go on with: leasehold deploy --resume {id}"));
     Ok(id)
 }
