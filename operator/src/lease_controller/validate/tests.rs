@@ -118,8 +118,15 @@ fn bytes_with_the_right_hash_that_are_no_manifest_are_refused() {
 #[test]
 fn volumes_need_a_default_class_that_deletes() {
     let lease = lease(&manifest_yaml());
-    let check = |storage: StorageClassState| refusal(&lease, &ManifestState::Found(document()), &storage).0;
-    assert_eq!(check(StorageClassState::NoDefault), reason::NO_DEFAULT_STORAGE_CLASS);
+    let check = |storage: StorageClassState| refusal(&lease, &ManifestState::Found(document()), &storage);
+    let no_default = "the manifest has volumes, but the cluster has no default StorageClass: the provider must annotate one \
+        with storageclass.kubernetes.io/is-default-class=true";
+    assert_eq!(
+        check(StorageClassState::NoDefault),
+        (reason::NO_DEFAULT_STORAGE_CLASS, no_default.to_owned())
+    );
     let retain = StorageClassState::Default { name: "nfs".into(), reclaim_policy: "Retain".into() };
-    assert_eq!(check(retain), reason::STORAGE_CLASS_RETAINS);
+    let retains = "the default StorageClass nfs has reclaimPolicy Retain: the provider must make one with reclaimPolicy \
+        Delete the default, or tenants' data would outlive their leases";
+    assert_eq!(check(retain), (reason::STORAGE_CLASS_RETAINS, retains.to_owned()));
 }
