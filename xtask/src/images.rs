@@ -6,7 +6,7 @@
 mod packages;
 mod push;
 mod recipe;
-mod root_fs;
+pub(crate) mod root_fs;
 
 use std::{
     collections::BTreeMap,

@@ -84,20 +84,16 @@ pub(crate) fn settle_modes(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How `tar` packs so that the same content gives the same digest, whoever makes it and whenever.
+pub(crate) const REPRODUCIBLE: [&str; 7] =
+    ["--create", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner", "--format=gnu"];
+
 /// Packs `root` as a compressed layer without times, names or an order of its own.
 pub(crate) fn pack(root: &Path, layer: &Path) -> anyhow::Result<()> {
     let context = || format!("failed to pack {}", layer.display());
     let file = fs::File::create(layer).with_context(context)?;
     let mut tar = Command::new("tar")
-        .args([
-            "--create",
-            "--sort=name",
-            "--mtime=@0",
-            "--owner=0",
-            "--group=0",
-            "--numeric-owner",
-            "--format=gnu",
-        ])
+        .args(REPRODUCIBLE)
         .arg("--directory")
         .arg(root)
         .arg(".")

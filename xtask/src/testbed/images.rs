@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::images::root_fs::REPRODUCIBLE;
 use crate::process::{find_on_path, output};
 use crate::tools::Tool;
 
@@ -45,18 +46,9 @@ pub(crate) fn push(
     fs::create_dir(&root)?;
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755))?;
     fill(&root)?;
-    // The same content must give the same digest, whoever makes it and whenever.
     let mut tar = Command::new("tar");
-    tar.args([
-        "--create",
-        "--sort=name",
-        "--mtime=@0",
-        "--owner=0",
-        "--group=0",
-        "--numeric-owner",
-        "--format=gnu",
-    ]);
-    output(tar.arg("--file").arg(&layer).arg("--directory").arg(&root).arg("."))?;
+    tar.args(REPRODUCIBLE).arg("--file").arg(&layer).arg("--directory").arg(&root).arg(".");
+    output(&mut tar)?;
     let reference = format!("{registry}/{name}:testbed");
     let crane = Tool::Crane.program("crane")?;
     let mut append = Command::new(&crane);
