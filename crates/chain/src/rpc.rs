@@ -309,11 +309,8 @@ impl Rpc {
     where
         T: serde::de::DeserializeOwned,
     {
-        let answer: Value = self
-            .client
-            .request(method, params)
-            .await
-            .map_err(|source| RpcError::Request { method, source: Box::new(source) })?;
+        let answer = self.client.request(method, params).await;
+        let answer: Value = answer.map_err(|source| RpcError::request(method, source))?;
         serde_json::from_value(answer).map_err(|source| RpcError::Answer { method, source })
     }
 }

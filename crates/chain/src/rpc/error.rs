@@ -1,7 +1,7 @@
 //! What can go wrong between us and a node, sorted by what to do about it.
 
 use alloy::primitives::Bytes;
-use alloy::transports::{RpcError as Transport, TransportError};
+use alloy::transports::{RpcError as Transport, TransportError, TransportErrorKind};
 
 use crate::revert::Revert;
 
@@ -46,6 +46,18 @@ pub enum RpcError {
 }
 
 impl RpcError {
+    /// A failed request. A node's address may hold the key to its use, so no error repeats the address.
+    pub(crate) fn request(method: &'static str, source: TransportError) -> Self {
+        let source = match source {
+            Transport::Transport(TransportErrorKind::Custom(cause)) => {
+                let cause = cause.downcast().map(|error: Box<reqwest::Error>| error.without_url().into());
+                Transport::Transport(TransportErrorKind::Custom(cause.unwrap_or_else(|other| other)))
+            }
+            other => other,
+        };
+        Self::Request { method, source: Box::new(source) }
+    }
+
     /// Whether the same request may well succeed later, on this node.
     pub fn is_retriable(&self) -> bool {
         match self {

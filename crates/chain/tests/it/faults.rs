@@ -55,6 +55,17 @@ async fn a_node_that_turns_into_one_of_another_chain_is_noticed() -> Result<()> 
 }
 
 #[tokio::test]
+async fn an_error_does_not_repeat_the_nodes_address_with_its_key() -> Result<()> {
+    let rpc = Rpc::dial("http://user:hunter2@127.0.0.1:1/v3/hunter2?key=hunter2".parse()?)?;
+    let error = rpc.chain_id().await.unwrap_err();
+    assert!(error.is_retriable());
+    let debugged = format!("{error:?}");
+    let told = format!("{debugged} {:#}", anyhow::Error::new(error));
+    assert!(told.contains("eth_chainId") && !told.contains("hunter2"), "{told}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_deployment_of_another_chain_is_refused() -> Result<()> {
     let market = TestMarket::start().await?;
     let nowhere = chain::Deployment { market: market.tenant.address(), ..*market.deployment() };
