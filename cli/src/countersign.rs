@@ -6,6 +6,9 @@ use market::{
 };
 use serde::Serialize;
 
+/// Seconds by which a meter's count may trail behind, so that the next statement makes up for it.
+const METER_LAG_SECONDS: u64 = 120;
+
 /// What this side knows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Own<'a> {
@@ -40,6 +43,10 @@ pub(crate) enum Reason {
     AmountAboveUsage,
     #[error("its amount is more than the bid's highest rate allows for the time since the last settlement")]
     AmountAboveCap,
+    #[error(
+        "its amount is more than the bid's highest rate allows for the time since what was signed before"
+    )]
+    AmountGrewTooFast,
 }
 
 /// A refusal with the figures behind it.
@@ -75,7 +82,9 @@ fn largest(own: &Own<'_>, proposal: &StatementProposal) -> Amount {
     if own.lease.state != LeaseState::Active {
         return Amount::ZERO;
     }
-    due(own, proposal).saturating_add(own.tolerance).min(cap(own, proposal))
+    let due = due(own, proposal).saturating_add(own.tolerance);
+    let growth = own.previous.map_or(Amount(u128::MAX), |previous| growth_cap(own, previous, proposal));
+    due.min(cap(own, proposal)).min(growth)
 }
 
 /// What the usage costs, over the seconds that this side counts itself.
@@ -89,6 +98,16 @@ fn cap(own: &Own<'_>, proposal: &StatementProposal) -> Amount {
     let Lease { paid, rate_cap_e6, last_as_of, .. } = *own.lease;
     let as_of = Timestamp(proposal.as_of).min(own.now).min(own.lease.end_at);
     cap_cum(paid, rate_cap_e6, last_as_of, as_of).unwrap_or(paid)
+}
+
+/// The most that can have become due since the last signature. The chain asks the same only from one settlement to the
+/// next; without this a provider could have an idle month signed for day by day and bill it as busy on the last.
+fn growth_cap(own: &Own<'_>, previous: &StatementProposal, proposal: &StatementProposal) -> Amount {
+    let before = Amount(previous.amount_cum.0);
+    let since = Timestamp(previous.as_of);
+    let upto = Timestamp(proposal.as_of).max(since).saturating_add(METER_LAG_SECONDS);
+    let grown = cap_cum(before, own.lease.rate_cap_e6, since, upto);
+    grown.map_or(before, |cap| cap.saturating_add(own.tolerance))
 }
 
 fn decide(lease_id: LeaseId, own: &Own<'_>, proposal: &StatementProposal) -> Result<Statement, Reason> {
@@ -106,6 +125,9 @@ fn decide(lease_id: LeaseId, own: &Own<'_>, proposal: &StatementProposal) -> Res
     }
     if let Some(previous) = own.previous {
         check_growth(previous, proposal)?;
+        if statement.amount_cum > growth_cap(own, previous, proposal) {
+            return Err(Reason::AmountGrewTooFast);
+        }
     }
     if statement.amount_cum > due(own, proposal).saturating_add(own.tolerance) {
         return Err(Reason::AmountAboveUsage);

@@ -112,6 +112,47 @@ fn time_that_has_not_passed_is_not_signed_for() {
 }
 
 #[test]
+fn no_resource_is_billed_beyond_its_limit_nor_beyond_its_use() {
+    let bid = Bid { prices: Prices([Price(10_u128.pow(18)); 8]), limits: Limits([3; 8]), ..bid() };
+    let lease = Lease { rate_cap_e6: 24_000_000, ..lease() };
+    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    for dimension in 0..8 {
+        let of = |used: u128, amount_cum: u128| {
+            let mut usage = [0; 8];
+            usage[dimension] = used;
+            with_hash(StatementProposal {
+                amount_cum: Decimal(amount_cum),
+                usage: ResourceUsage::from(&Usage(usage)),
+                ..proposal(0, 1_100, 0)
+            })
+        };
+        assert_eq!(check(ID, &own, &of(299, 299)).map(|it| it.amount_cum), Ok(Amount(299)), "{dimension}");
+        assert_eq!(refusal(&own, &of(299, 300)), (Reason::AmountAboveUsage, Amount(299)), "{dimension}");
+        assert_eq!(refusal(&own, &of(301, 301)), (Reason::AmountAboveUsage, Amount(300)), "{dimension}");
+        assert_eq!(
+            refusal(&own, &of(u128::MAX, 301)),
+            (Reason::AmountAboveUsage, Amount(300)),
+            "{dimension}"
+        );
+        let used = of(200, 200);
+        let own = Own { previous: Some(&used), ..own };
+        assert_eq!(refusal(&own, &of(199, 200)).0, Reason::UsageDecreased, "{dimension}");
+    }
+}
+
+#[test]
+fn an_idle_time_that_was_signed_for_is_not_billed_as_busy_later() {
+    let (bid, lease) = (bid(), lease());
+    let idle = proposal(0, 4_000, 0);
+    let own =
+        Own { bid: &bid, lease: &lease, now: Timestamp(4_010), previous: Some(&idle), tolerance: Amount(0) };
+    // Nothing was settled on chain, so its cap would let all 3010 seconds pass; ten seconds and a lagging meter do not.
+    assert_eq!(refusal(&own, &proposal(3_010, 4_010, 6_020)), (Reason::AmountGrewTooFast, Amount(260)));
+    assert!(check(ID, &own, &proposal(130, 4_010, 260)).is_ok());
+    assert_eq!(refusal(&own, &proposal(131, 4_010, 261)).0, Reason::AmountGrewTooFast);
+}
+
+#[test]
 fn counters_that_go_back_are_refused() {
     let (bid, lease) = (bid(), lease());
     let previous = proposal(50, 1_060, 90);
