@@ -54,7 +54,19 @@ impl ClusterCache {
 
     /// Whether everything was listed once.
     pub fn is_synced(&self) -> bool {
-        is_listed(&self.nodes) && is_listed(&self.pods) && is_listed(&self.classes)
+        self.waiting().is_empty()
+    }
+
+    /// The kinds that were not listed yet. One without the right to be listed stays here for ever.
+    pub fn waiting(&self) -> Vec<&'static str> {
+        [
+            ("Node", is_listed(&self.nodes)),
+            ("Pod", is_listed(&self.pods)),
+            ("StorageClass", is_listed(&self.classes)),
+        ]
+        .into_iter()
+        .filter_map(|(kind, is_listed)| (!is_listed).then_some(kind))
+        .collect()
     }
 }
 

@@ -1,17 +1,19 @@
 //! The HTTPS endpoint for tenants.
 //!
 //! ```text
-//! TLS ─▶ route ─▶ header ─▶ body limit ─▶ signature ─▶ lease and signer ─▶ nonce ─▶ rate ─▶ handler
-//!                 └────────────────── middleware::admit, one file per check ──────────────┘
+//! TLS ─▶ route ─▶ header ─▶ lease and claimed signer ─▶ body limit ─▶ signature ─▶ nonce ─▶ rate ─▶ handler
+//!                 └────────────────────── middleware::admit, one file per check ───────────────────┘
 //! ```
 //! `GET /v1/provider` and `/healthz` alone are unsigned. Cheap checks come first; nothing is remembered about a stranger.
 //! Handlers read the core's view of a lease and ask the core for writes; they decide nothing about money.
 
+pub mod connections;
 pub mod error;
 pub mod forwarder;
 mod middleware;
 mod router;
 mod routes;
+mod slots;
 pub mod tls;
 
 use std::sync::{Arc, Mutex};
@@ -21,20 +23,23 @@ use chain::Eip712;
 use gateway_api::NonceCache;
 use gateway_api::auth::Audience;
 use market::{Address, Timestamp};
-use tokio::sync::Semaphore;
 
 use crate::inbox::AgentHandle;
 use forwarder::Forwarder;
+use middleware::body::Bodies;
 use middleware::rate::Rates;
+use slots::Slots;
 
 pub use router::router;
 
 /// Nonces of one minute and a bit, over all signers.
 const NONCE_CAPACITY: usize = 200_000;
-/// Log streams that may be open at a time.
-const LOG_STREAMS: usize = 256;
-/// Signed bodies that may be in memory at a time; each is at most 8 MiB.
-const BODIES: usize = 64;
+/// Pods whose logs may be streamed at a time, over all leases and for one of them. A service has 64 pods at most.
+const LOG_STREAMS: usize = 1024;
+const LOG_STREAMS_OF_A_LEASE: usize = 64;
+/// Forwarded requests of one lease that may be on their way at a time. The number of connections bounds them all.
+const FORWARDS: usize = 1024;
+const FORWARDS_OF_A_LEASE: usize = 64;
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -47,8 +52,9 @@ struct Shared {
     rates: Mutex<Rates>,
     cluster: kube::Client,
     forwarder: Forwarder,
-    log_streams: Arc<Semaphore>,
-    bodies: Arc<Semaphore>,
+    log_streams: Slots,
+    forwards: Slots,
+    bodies: Bodies,
 }
 
 /// The constants of a run.
@@ -83,8 +89,9 @@ impl Gateway {
             rates: Mutex::new(Rates::new(settings.requests_per_second, settings.request_burst)),
             cluster,
             forwarder: Forwarder::new(settings.request_timeout),
-            log_streams: Arc::new(Semaphore::new(LOG_STREAMS)),
-            bodies: Arc::new(Semaphore::new(BODIES)),
+            log_streams: Slots::new(LOG_STREAMS, LOG_STREAMS_OF_A_LEASE),
+            forwards: Slots::new(FORWARDS, FORWARDS_OF_A_LEASE),
+            bodies: Bodies::default(),
             settings,
         }))
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use chain::rpc::At;
 use chain::{ChainClient, Deployment, HotKey, Rpc, SenderConfig, TxSender};
-use market::{U256, Windows};
+use gateway_api::auth::MAX_SKEW_SECONDS;
+use market::{Timestamp, U256, Windows};
 use telemetry::{AdminServer, CancellationToken, Checks, Registry};
 use tokio::sync::mpsc;
 
@@ -17,6 +18,7 @@ use crate::cluster::{ClusterCache, follow_compute_leases};
 use crate::config::{Config, Seconds};
 use crate::effects::{Effects, Shared};
 use crate::follow::Follow;
+use crate::gateway::connections::{Bounded, bound_requests};
 use crate::gateway::{self, Gateway, tls};
 use crate::inbox::{AgentHandle, Callers, Message, QUEUE};
 use crate::metrics::Metrics;
@@ -25,10 +27,15 @@ use crate::{clock, key, pricing};
 
 /// Time for requests and transactions on their way when the process ends.
 const GRACE: Duration = Duration::from_secs(10);
+/// Connections to the gateway that may be open at a time.
+const CONNECTIONS: usize = 1024;
+/// Time for a request's head, and for a connection without a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 const CHAIN_RETRY: Duration = Duration::from_secs(3);
 
 /// Runs the agent until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let started_at = clock::now();
     let operator_key = key::load(&config.provider.operator_key_file)?;
     let deployment = deployment(&config)?;
     let policy = Policy::new(&config, operator_key.address(), deployment.token, deployment.token_decimals)?;
@@ -40,6 +47,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let chain_check = ready.add("chain", "not connected yet");
     let standing_check = ready.add("provider", "not looked up yet");
     let cluster_check = ready.add("cluster", "nodes, pods and storage classes are not listed yet");
+    let gateway_check = ready.add("gateway", "not opened yet");
     let admin = AdminServer::bind(config.admin.listen).await?;
     let admin = tokio::spawn(admin.serve(registry, Checks::new(), ready, shutdown.clone()));
 
@@ -93,9 +101,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     tokio::spawn(follow_compute_leases(kubernetes.clone(), namespace, agent.clone(), shutdown.clone()));
     tokio::spawn(tick(config.chain.poll_interval, agent.clone(), cache, cluster_check, shutdown.clone()));
 
-    let settings = gateway_settings(&config, &chain, &policy);
+    let settings = gateway_settings(&config, &chain, &policy, started_at);
     let gateway = Gateway::new(agent, kubernetes, settings);
-    let gateway = tokio::spawn(serve(config.clone(), operator_key, gateway, shutdown.clone()));
+    let serving = serve(config.clone(), operator_key, gateway, started_at, gateway_check, shutdown.clone());
+    let gateway = tokio::spawn(serving);
 
     let state = State::new(rules(&config, policy, &chain, windows)?);
     let core = Core::new(state, effects, metrics);
@@ -207,8 +216,11 @@ async fn tick(
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if cache.is_synced() {
+        let waiting = cache.waiting();
+        if waiting.is_empty() {
             check.pass();
+        } else {
+            check.fail(&format!("not listed yet: {} (the log says why)", waiting.join(", ")));
         }
         if agent.deliver(Event::Tick).await.is_err() {
             return;
@@ -220,9 +232,17 @@ async fn serve(
     config: Config,
     operator_key: HotKey,
     gateway: Gateway,
+    started_at: Timestamp,
+    check: telemetry::Check,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let settings = &config.gateway;
+    // What was signed until now may have been answered by the former process, so it would be refused one by one.
+    let wait = started_at.saturating_add(MAX_SKEW_SECONDS + 1).seconds_since(clock::now());
+    tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        () = tokio::time::sleep(Duration::from_secs(wait)) => {}
+    }
     let host = settings.public_url.host_str().context("gateway.public_url has no host")?;
     let tls = match (&settings.certificate_file, &settings.key_file) {
         (Some(certificate), Some(key)) => tls::from_files(certificate, key)?,
@@ -235,8 +255,12 @@ async fn serve(
         stopper.graceful_shutdown(Some(GRACE));
     });
     tracing::info!(listen = %settings.listen, "gateway listening");
-    axum_server::bind_rustls(settings.listen, RustlsConfig::from_config(Arc::new(tls)))
-        .handle(handle)
+    check.pass();
+    let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls)));
+    let acceptor = Bounded::new(acceptor, CONNECTIONS, HEAD_TIMEOUT);
+    let mut server = axum_server::bind(settings.listen).acceptor(acceptor).handle(handle);
+    bound_requests(server.http_builder(), HEAD_TIMEOUT);
+    server
         .serve(gateway::router(gateway).into_make_service())
         .await
         .with_context(|| format!("failed to serve the gateway on {}", settings.listen))
@@ -286,7 +310,12 @@ pub fn rules(
     })
 }
 
-fn gateway_settings(config: &Config, chain: &ChainClient, policy: &Policy) -> gateway::Settings {
+fn gateway_settings(
+    config: &Config,
+    chain: &ChainClient,
+    policy: &Policy,
+    started_at: Timestamp,
+) -> gateway::Settings {
     gateway::Settings {
         provider: policy.provider,
         market: chain.deployment().market,
@@ -297,7 +326,7 @@ fn gateway_settings(config: &Config, chain: &ChainClient, policy: &Policy) -> ga
         request_timeout: duration(config.gateway.request_timeout),
         requests_per_second: config.gateway.requests_per_second,
         request_burst: config.gateway.request_burst,
-        started_at: clock::now(),
+        started_at,
         clock: clock::now,
     }
 }

@@ -1,9 +1,10 @@
 //! The checks in front of every signed route, in their order, one file each.
 //!
-//! [`header`] the signature header is there and well formed · [`body`] the body fits · [`signature`] time and signature hold · [`lease`] the path
-//! names a lease of ours and the signer may act for it · [`nonce`] the request is new · [`rate`] the signer is not too eager.
+//! [`header`] the signature header is there and well formed · [`lease`] the path names a lease of ours and the claimed signer may act for it ·
+//! [`body`] the body fits · [`signature`] time and signature hold, so the claim is true · [`nonce`] the request is new · [`rate`] the signer is
+//! not too eager.
 
-mod body;
+pub(super) mod body;
 mod header;
 mod lease;
 mod nonce;
@@ -36,14 +37,16 @@ pub(super) async fn admit(
     request: Request,
     next: Next,
 ) -> Result<Response> {
-    let now = gateway.shared().settings.now();
     let (mut parts, body) = request.into_parts();
     let header = header::check(&parts.headers)?;
+    // Who could not be allowed anything is not worth the memory of a body.
+    let view = lease::check(&gateway, parts.uri.path(), header.signer).await?;
     // Held until the answer's head is ready, so that the bodies in memory are bounded.
-    let _permit = body::permit(&gateway, &body)?;
+    let _permit = gateway.shared().bodies.permit(&body, limit)?;
     let body = body::read(body, limit, gateway.shared().settings.request_timeout).await?;
+    // After the body: it may have taken its time, and the request must still be valid when its nonce is looked up.
+    let now = gateway.shared().settings.now();
     let signed = signature::check(&header, &parts, &body, &gateway.shared().settings, now)?;
-    let view = lease::check(&gateway, parts.uri.path(), signed.signer).await?;
     nonce::check(&gateway, &signed, now)?;
     rate::check(&gateway, signed.signer, now)?;
     parts.extensions.insert(Admitted { view, body });

@@ -1,9 +1,11 @@
 //! `ANY /v1/leases/{id}/services/{service}/{port}/{*path}`: the way to a port that the manifest exposes to its tenant.
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use gateway_api::ErrorCode;
+use http_body_util::BodyExt;
 
 use crate::agent::LeaseView;
 use crate::gateway::Gateway;
@@ -23,8 +25,21 @@ pub(in crate::gateway) async fn forward(
     let uri = target
         .uri(&crd::lease_name(admitted.view.id), &gateway.shared().settings.cluster_domain)
         .map_err(|error| Refused::internal("name a service's address", &error))?;
+    let slot = gateway.shared().forwards.take(admitted.view.id, 1).ok_or_else(|| {
+        Refused::new(
+            ErrorCode::TooManyRequests,
+            "too many requests of this lease are on their way; wait for some",
+        )
+    })?;
     let (parts, _) = request.into_parts();
-    gateway.shared().forwarder.forward(uri, parts, admitted.body).await
+    let answer = gateway.shared().forwarder.forward(uri, parts, admitted.body).await?;
+    Ok(answer.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            // Moved in, so that the slot is taken exactly as long as the answer flows.
+            let _open = &slot;
+            frame
+        }))
+    }))
 }
 
 /// The operator's status lists exactly the ports that the manifest exposes to the tenant.

@@ -2,16 +2,14 @@
 //!
 //! The right to read them comes from the RoleBinding that the operator makes in the lease's namespace, and goes with it.
 
-use std::sync::Arc;
-
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use futures::stream::{BoxStream, select_all};
-use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, Stream, select_all};
+use futures::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, StreamExt};
 use gateway_api::ErrorCode;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -25,6 +23,8 @@ use crate::gateway::middleware::Admitted;
 
 const DEFAULT_TAIL: u32 = 100;
 const LONGEST_TAIL: u32 = 10_000;
+/// Longer lines are cut, as the container runtime cuts them.
+const LONGEST_LINE: u64 = 16 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,10 +41,10 @@ pub(in crate::gateway) async fn stream(
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Response> {
     let Query(query) = query.map_err(|error| Refused::new(ErrorCode::MalformedRequest, error.body_text()))?;
-    let permit = Arc::clone(&gateway.shared().log_streams).try_acquire_owned().map_err(|_| {
+    let pods = pods_of(&admitted.view, &query.service)?;
+    let slot = gateway.shared().log_streams.take(admitted.view.id, pods.len()).ok_or_else(|| {
         Refused::new(ErrorCode::TooManyRequests, "too many log streams are open; try again later")
     })?;
-    let pods = pods_of(&admitted.view, &query.service)?;
     let api: Api<Pod> = Api::namespaced(gateway.shared().cluster.clone(), &crd::lease_name(admitted.view.id));
     let params = LogParams {
         follow: query.follow,
@@ -57,8 +57,8 @@ pub(in crate::gateway) async fn stream(
         streams.push(pod_lines(&api, pod, &params, prefix).await?);
     }
     let lines = select_all(streams).map(move |line| {
-        // Moved in, so that the permit lives exactly as long as the stream.
-        let _open = &permit;
+        // Moved in, so that the slot is taken exactly as long as the stream is open.
+        let _open = &slot;
         line
     });
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from_stream(lines)).into_response())
@@ -76,7 +76,24 @@ async fn pod_lines(
         }
         other => Refused::internal("open a log stream", &other),
     })?;
-    Ok(reader.lines().map_ok(move |line| Bytes::from(format!("{prefix}{line}\n"))).boxed())
+    Ok(lines(reader, prefix).boxed())
+}
+
+/// The lines of a log, whatever bytes they hold. A line without an end is the workload's right and must not fill our memory: it is cut.
+fn lines(
+    reader: impl AsyncBufRead + Send + 'static,
+    prefix: String,
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    stream::try_unfold((Box::pin(reader), prefix), async |(mut reader, prefix)| {
+        let mut line = prefix.clone().into_bytes();
+        if reader.as_mut().take(LONGEST_LINE).read_until(b'\n', &mut line).await? == 0 {
+            return Ok(None);
+        }
+        if line.last() != Some(&b'\n') {
+            line.push(b'\n');
+        }
+        Ok(Some((Bytes::from(line), (reader, prefix))))
+    })
 }
 
 fn pods_of(view: &LeaseView, service: &str) -> Result<Vec<String>> {
@@ -93,4 +110,22 @@ fn pods_of(view: &LeaseView, service: &str) -> Result<Vec<String>> {
         return Err(Refused::new(ErrorCode::NotReady, "the service has no pods yet"));
     }
     Ok(found.pods.iter().map(|pod| pod.name.clone()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt;
+    use futures::io::Cursor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_keep_any_bytes_and_one_without_an_end_is_cut() {
+        let mut log = b"one\n\xff\n".to_vec();
+        log.extend(vec![b'x'; (16 << 10) + 3]);
+        let pieces: Vec<Bytes> = lines(Cursor::new(log), "[a] ".into()).try_collect().await.unwrap();
+        assert_eq!(pieces[..2], [&b"[a] one\n"[..], &b"[a] \xff\n"[..]]);
+        assert_eq!((pieces[2].len(), &pieces[3][..]), (4 + (16 << 10) + 1, &b"[a] xxx\n"[..]));
+        assert_eq!(pieces.len(), 4);
+    }
 }
