@@ -11,6 +11,7 @@ mod reads;
 use std::sync::Arc;
 
 use chain::{ChainClient, HotKey, TxSender};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::agent::{Effect, Event, Record};
@@ -18,11 +19,16 @@ use crate::cluster::ClusterCache;
 use crate::inbox::AgentHandle;
 use crate::metrics::Metrics;
 
+/// Orders whose facts are read at a time.
+const ASSESSMENTS: usize = 16;
+
 /// What effects work with.
 #[derive(Clone)]
 pub struct Effects {
     shared: Arc<Shared>,
     tasks: TaskTracker,
+    /// Orders are posted by strangers: a flood of them waits here, not at the node.
+    assessments: Arc<Semaphore>,
 }
 
 /// The tools.
@@ -41,13 +47,25 @@ pub struct Shared {
 impl Effects {
     /// Effects with these tools.
     pub fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), tasks: TaskTracker::new() }
+        Self {
+            shared: Arc::new(shared),
+            tasks: TaskTracker::new(),
+            assessments: Arc::new(Semaphore::new(ASSESSMENTS)),
+        }
     }
 
     /// Starts an effect. Answers are the loop's own part, because it holds the callers.
     pub fn start(&self, effect: Effect) {
         match effect {
             Effect::Record(record) => self.shared.record(&record),
+            Effect::AssessOrder { order, tenant } => {
+                let (shared, assessments) = (Arc::clone(&self.shared), Arc::clone(&self.assessments));
+                self.tasks.spawn(async move {
+                    // Never closed, so there is always a permit in the end.
+                    let _permit = assessments.acquire_owned().await;
+                    shared.assess_order(order, tenant).await;
+                });
+            }
             effect => {
                 let shared = Arc::clone(&self.shared);
                 self.tasks.spawn(async move { shared.carry_out(effect).await });

@@ -1,6 +1,7 @@
 //! Writes to the cluster: the `ComputeLease` and the Secret with its manifest, nothing else.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chain::ClientError;
 use crd::{ComputeLease, DesiredState};
@@ -19,6 +20,8 @@ use crate::agent::{Answer, Event, ManifestSecret, Refusal, ReplyId, WriteFailure
 
 /// An object whose lease the chain does not know is kept this long: the node may lag, or a reorganisation may be under way.
 const UNKNOWN_GRACE: u64 = 600;
+/// The longest one write may take, with its reads. An API server that never answers must not hold a lease for ever.
+const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 enum WriteError {
@@ -34,11 +37,17 @@ enum WriteError {
     Unneeded,
     #[error("the ComputeLease has no uid")]
     NoUid,
+    #[error("no answer within {} seconds", LONGEST_WRITE.as_secs())]
+    TimedOut,
+}
+
+async fn bounded<T>(write: impl Future<Output = Result<T, WriteError>>) -> Result<T, WriteError> {
+    tokio::time::timeout(LONGEST_WRITE, write).await.unwrap_or(Err(WriteError::TimedOut))
 }
 
 impl Shared {
     pub(super) async fn apply_compute_lease(&self, lease: LeaseId, object: &ComputeLease) {
-        let written = self.apply_allowed(lease, object).await;
+        let written = bounded(self.apply_unless_richer(lease, object)).await;
         self.write_finished(lease, written.map(|object| Some(Box::new(object)))).await;
     }
 
@@ -49,7 +58,7 @@ impl Shared {
         object: &ComputeLease,
         reply: ReplyId,
     ) {
-        let written = self.try_store_manifest(lease, secret, object).await;
+        let written = bounded(self.try_store_manifest(lease, secret, object)).await;
         if written.is_ok() {
             tracing::info!(%lease, "manifest stored");
         }
@@ -59,7 +68,7 @@ impl Shared {
     }
 
     pub(super) async fn store_statement(&self, lease: LeaseId, object: &ComputeLease, reply: ReplyId) {
-        let written = self.apply_allowed(lease, object).await;
+        let written = bounded(self.apply_allowed(lease, object)).await;
         if written.is_ok() {
             tracing::info!(%lease, "signed statement stored");
         }
@@ -69,7 +78,7 @@ impl Shared {
     }
 
     pub(super) async fn delete_compute_lease(&self, lease: LeaseId, name: &str) {
-        let deleted = self.try_delete(lease, name).await;
+        let deleted = bounded(self.try_delete(lease, name)).await;
         self.write_finished(lease, deleted.map(|object| object.map(Box::new))).await;
     }
 
@@ -82,6 +91,28 @@ impl Shared {
             }
         });
         self.deliver(Event::WriteFinished { lease, outcome }).await;
+    }
+
+    /// Applies the object, unless the one in the cluster remembers what this one does not: the manifest's place, or a signed statement.
+    /// The core makes such an object when it has not seen the present one yet, after a restart or beside a late watch; it is shown to it instead.
+    async fn apply_unless_richer(
+        &self,
+        lease: LeaseId,
+        object: &ComputeLease,
+    ) -> Result<ComputeLease, WriteError> {
+        let api: Api<ComputeLease> = Api::namespaced(self.kubernetes.clone(), &self.namespace);
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let present = api
+            .get_opt(&name)
+            .await
+            .map_err(|source| WriteError::Kubernetes { kind: "ComputeLease", source })?;
+        match present {
+            Some(present) if is_richer(&present, object) => {
+                tracing::info!(%lease, "found a ComputeLease that was not seen yet");
+                Ok(present)
+            }
+            Some(_) | None => self.apply_allowed(lease, object).await,
+        }
     }
 
     /// Applies the object if the chain, read now, has the lease, and has ended it where the object ends it.
@@ -181,6 +212,13 @@ impl Shared {
     }
 }
 
+fn is_richer(present: &ComputeLease, object: &ComputeLease) -> bool {
+    let (present, object) = (&present.spec, &object.spec);
+    (present.manifest.is_some() && present.manifest != object.manifest)
+        || (present.settlement.is_some() && present.settlement != object.settlement)
+        || (present.desired == DesiredState::Ended && object.desired != DesiredState::Ended)
+}
+
 /// The Secret goes when its owner goes, whoever deletes that.
 fn manifest_secret(namespace: &str, owner: &ComputeLease, secret: &ManifestSecret) -> Option<Secret> {
     let owner = OwnerReference {
@@ -212,4 +250,39 @@ fn age(object: &ComputeLease, now: Timestamp) -> u64 {
     let created = object.metadata.creation_timestamp.as_ref().map(|time| time.0.as_second());
     let created = created.and_then(|seconds| u64::try_from(seconds).ok());
     created.map_or(0, |created| now.seconds_since(Timestamp(created)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(manifest: Option<i64>, desired: DesiredState) -> ComputeLease {
+        let spec = crd::ComputeLeaseSpec {
+            lease_id: String::new(),
+            tenant: String::new(),
+            provider: String::new(),
+            chain: crd::ChainRef { chain_id: 1, market: String::new() },
+            tier: crd::TierName::Strict,
+            limits: crd::ResourceLimits::default(),
+            manifest: manifest.map(|revision| crd::ManifestRef {
+                secret_name: "s".into(),
+                hash: "0x".into(),
+                revision,
+            }),
+            desired,
+            term: None,
+            settlement: None,
+        };
+        ComputeLease::new("lease", spec)
+    }
+
+    #[test]
+    fn an_object_that_was_not_seen_yet_keeps_what_only_it_remembers() {
+        let fresh = object(None, DesiredState::Running);
+        assert!(is_richer(&object(Some(1), DesiredState::Running), &fresh));
+        assert!(is_richer(&object(None, DesiredState::Ended), &fresh));
+        assert!(!is_richer(&fresh, &fresh));
+        assert!(!is_richer(&object(Some(1), DesiredState::Running), &object(Some(1), DesiredState::Ended)));
+        assert!(!is_richer(&fresh, &object(Some(1), DesiredState::Ended)));
+    }
 }

@@ -1,5 +1,7 @@
 //! Reads of leases: some, or all together with the cluster's objects.
 
+use std::time::Duration;
+
 use chain::{ClientError, LeaseOpened};
 use crd::ComputeLease;
 use kube::Api;
@@ -11,6 +13,8 @@ use crate::agent::{Event, OpenedLease};
 
 /// Leases in one call, and objects in one page.
 const PAGE: usize = 200;
+/// An API server that never answers must not make resyncs pile up.
+const LONGEST_LIST: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 enum ResyncError {
@@ -18,6 +22,8 @@ enum ResyncError {
     Chain(#[from] ClientError),
     #[error("failed to list the ComputeLeases")]
     Cluster(#[from] kube::Error),
+    #[error("the API server did not list the ComputeLeases within {} seconds", LONGEST_LIST.as_secs())]
+    TimedOut,
 }
 
 impl Shared {
@@ -52,7 +58,10 @@ impl Shared {
             .collect();
         let ids: Vec<_> = opened.iter().map(|opened| opened.id).collect();
         let leases = self.read_all(&ids).await?;
-        Ok(Event::Resync { opened, leases, compute_leases: self.list_compute_leases().await? })
+        let compute_leases = tokio::time::timeout(LONGEST_LIST, self.list_compute_leases())
+            .await
+            .map_err(|_| ResyncError::TimedOut)??;
+        Ok(Event::Resync { opened, leases, compute_leases })
     }
 
     async fn read_all(&self, ids: &[LeaseId]) -> Result<Vec<(LeaseId, Lease)>, ClientError> {
