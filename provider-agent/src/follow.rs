@@ -166,11 +166,45 @@ impl Held {
     }
 
     fn forget_above(&mut self, number: u64) {
-        self.stretches.retain(|(last, _, _)| *last <= number);
+        // The follower goes on behind `number`, so what a stretch holds up to there is not seen again.
+        for (last, _, events) in &mut self.stretches {
+            events.retain(|event| event.block_number <= number);
+            *last = number.min(*last);
+        }
+        self.stretches.retain(|(_, _, events)| !events.is_empty());
     }
 
     fn take_up_to(&mut self, number: u64) -> Vec<(Timestamp, Vec<LoggedEvent>)> {
         let ready = self.stretches.iter().take_while(|(last, _, _)| *last <= number).count();
         self.stretches.drain(..ready).map(|(_, timestamp, events)| (timestamp, events)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chain::ChainEvent;
+    use market::B256;
+
+    use super::*;
+
+    fn event(block_number: u64) -> LoggedEvent {
+        LoggedEvent {
+            block_number,
+            block_hash: B256::ZERO,
+            log_index: 0,
+            transaction: B256::ZERO,
+            event: ChainEvent::OrderCancelled { tenant: Address::ZERO, nonce: block_number },
+        }
+    }
+
+    #[test]
+    fn a_reorganisation_takes_the_events_above_it_and_no_others() {
+        let mut held = Held::default();
+        held.push(10, Timestamp(1), vec![event(8), event(10)]);
+        held.push(12, Timestamp(2), vec![event(11)]);
+        held.forget_above(9);
+        assert_eq!(held.take_up_to(8), vec![]);
+        assert_eq!(held.take_up_to(9), vec![(Timestamp(1), vec![event(8)])]);
+        assert_eq!(held.take_up_to(99), vec![]);
     }
 }

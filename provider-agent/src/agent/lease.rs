@@ -43,6 +43,8 @@ pub struct LeaseRecord {
     pub(super) proposals: VecDeque<Proposal>,
     pub(super) write: Slot,
     pub(super) call: Slot,
+    /// The lease that the transaction on its way was decided on.
+    pub(super) called_on: Option<Lease>,
 }
 
 /// Whether the lease's order can be had.
@@ -104,6 +106,7 @@ impl LeaseRecord {
             proposals: VecDeque::new(),
             write: Slot::default(),
             call: Slot::default(),
+            called_on: None,
         }
     }
 
@@ -227,9 +230,10 @@ impl State {
         for id in ids {
             let Some(record) = self.leases.get_mut(id) else { continue };
             match outcome {
-                CallOutcome::Mined => record.call.succeeded(),
-                // The chain is ahead of us, or refused: wait before the next look, so that a disagreement cannot spin.
-                CallOutcome::Unneeded | CallOutcome::Failed => record.call.failed(now),
+                CallOutcome::Mined if record.lease != record.called_on => record.call.succeeded(),
+                // The chain is ahead of us, refused, or skipped the item, or the node lags: wait before the next look, so that a
+                // disagreement cannot spin and burn gas.
+                CallOutcome::Mined | CallOutcome::Unneeded | CallOutcome::Failed => record.call.failed(now),
             }
         }
         self.converge(ids.to_vec(), now)

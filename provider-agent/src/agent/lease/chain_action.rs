@@ -115,6 +115,7 @@ impl State {
             _ => None,
         }?;
         record.call.take();
+        record.called_on = record.lease;
         Some(action)
     }
 }

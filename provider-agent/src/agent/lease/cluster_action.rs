@@ -43,7 +43,10 @@ impl State {
             }
             Wanted::Nothing => {
                 self.leases.remove(&id);
-                self.closed.insert(id);
+                // A lease that the chain denies may come back with its log; one that is closed may not.
+                if lease.state == LeaseState::Closed {
+                    self.closed.insert(id);
+                }
             }
             Wanted::AsItIs => {}
             Wanted::Object => {

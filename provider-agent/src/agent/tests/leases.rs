@@ -355,6 +355,36 @@ fn a_lease_that_the_chain_does_not_know_keeps_its_object_for_a_while() {
 }
 
 #[test]
+fn a_transaction_that_was_mined_and_changed_nothing_is_not_repeated_at_once() {
+    let (mut state, _) = with_open_lease();
+    let mut spec = spec(DesiredState::Running, None);
+    spec.manifest = Some(manifest_ref());
+    let confirm = vec![Effect::Confirm(vec![id()])];
+    assert_eq!(step(&mut state, written(stored(spec, 2, Some(ready_status(2)))), NOW), confirm);
+    assert_eq!(step(&mut state, read(lease(LeaseState::Open)), NOW), vec![]);
+    assert_eq!(finished(&mut state, LeaseCall::Confirm, CallOutcome::Mined, NOW.0), vec![]);
+    assert_eq!(tick(&mut state, NOW.0 + 1), vec![]);
+    assert_eq!(tick(&mut state, NOW.0 + 2), confirm);
+    assert_eq!(finished(&mut state, LeaseCall::Confirm, CallOutcome::Mined, NOW.0 + 2), vec![]);
+    assert_eq!(tick(&mut state, NOW.0 + 5), vec![]);
+    assert_eq!(tick(&mut state, NOW.0 + 6), confirm);
+}
+
+#[test]
+fn a_lease_that_a_reorganisation_took_and_gave_back_is_served_again() {
+    let (mut state, _) = with_open_lease();
+    step(&mut state, Event::WriteFinished { lease: id(), outcome: Err(WriteFailure::Unneeded) }, NOW);
+    step(&mut state, read(lease(LeaseState::None)), NOW);
+    assert_eq!(tick(&mut state, NOW.0 + 600), vec![]);
+    assert_eq!(state.unfinished_leases(), 0);
+    let later = Timestamp(NOW.0 + 610);
+    assert_eq!(step(&mut state, opened(), later), vec![Effect::ReadLeases(vec![id()])]);
+    let expected =
+        Effect::ApplyComputeLease { lease: id(), object: applied(spec(DesiredState::Running, None)) };
+    assert!(step(&mut state, read(lease(LeaseState::Open)), later).contains(&expected));
+}
+
+#[test]
 fn a_resync_after_a_restart_rebuilds_a_running_lease_and_changes_nothing() {
     let mut state = ready();
     step(&mut state, order_posted(order()), NOW);
