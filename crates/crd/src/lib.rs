@@ -15,6 +15,7 @@ pub mod convert;
 pub mod labels;
 pub mod name;
 pub mod reason;
+pub mod storage_class;
 
 pub use compute_lease::{
     ComputeLease, ComputeLeaseSpec, ComputeLeaseStatus,

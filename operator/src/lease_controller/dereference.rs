@@ -196,23 +196,15 @@ where
     Ok(())
 }
 
-/// The default class among all classes; of several the newest counts, as for the API server.
+/// The class that a volume of a lease would get.
 pub fn storage_class(classes: &[impl AsRef<StorageClass>]) -> StorageClassState {
-    let is_default = |class: &&StorageClass| {
-        class
-            .annotations()
-            .get("storageclass.kubernetes.io/is-default-class")
-            .is_some_and(|value| value == "true")
-    };
-    classes
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(is_default)
-        .max_by_key(|class| (class.creation_timestamp().map(|time| time.0), class.name_any()))
-        .map_or(StorageClassState::NoDefault, |class| StorageClassState::Default {
+    crd::storage_class::default_class(classes.iter().map(AsRef::as_ref)).map_or(
+        StorageClassState::NoDefault,
+        |class| StorageClassState::Default {
             name: class.name_any(),
-            reclaim_policy: class.reclaim_policy.clone().unwrap_or_else(|| "Delete".to_owned()),
-        })
+            reclaim_policy: crd::storage_class::reclaim_policy(class).to_owned(),
+        },
+    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use super::{DefaultStorageClass, Resources};
 
 const GPU: &str = "nvidia.com/gpu";
 const GPU_MODEL_LABEL: &str = "nvidia.com/gpu.product";
-const DEFAULT_CLASS_ANNOTATION: &str = "storageclass.kubernetes.io/is-default-class";
 
 type Quantities = BTreeMap<String, Quantity>;
 
@@ -157,19 +156,7 @@ fn requests(quantities: &Quantities) -> Resources {
 /// A claim that names no class gets the newest default. One that keeps data is as good as none: the operator refuses
 /// it, because tenants' data would outlive their leases.
 fn default_storage_class<'a>(classes: impl IntoIterator<Item = &'a StorageClass>) -> DefaultStorageClass {
-    let is_default = |class: &StorageClass| {
-        class
-            .metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(DEFAULT_CLASS_ANNOTATION))
-            .is_some_and(|value| value == "true")
-    };
-    let age = |class: &&StorageClass| {
-        (class.metadata.creation_timestamp.as_ref().map(|time| time.0), class.metadata.name.clone())
-    };
-    let newest = classes.into_iter().filter(|class| is_default(class)).max_by_key(age);
-    match newest.map(|class| class.reclaim_policy.as_deref().unwrap_or("Delete")) {
+    match crd::storage_class::default_class(classes).map(crd::storage_class::reclaim_policy) {
         Some("Delete") => DefaultStorageClass::Present,
         _ => DefaultStorageClass::Missing,
     }

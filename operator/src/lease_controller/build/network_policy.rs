@@ -38,9 +38,19 @@ const NOT_PUBLIC_V4: [&str; 16] = [
     "240.0.0.0/4",
 ];
 
-/// Blocks of version 6 that are not the public internet. 6to4 and NAT64 would lead around the list of version 4.
-const NOT_PUBLIC_V6: [&str; 7] =
-    ["::1/128", "2001:db8::/32", "2002::/16", "64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8"];
+/// Blocks of version 6 that are not the public internet. Teredo, 6to4 and NAT64 would lead around the list of
+/// version 4.
+const NOT_PUBLIC_V6: [&str; 9] = [
+    "::1/128",
+    "2001::/32",
+    "2001:db8::/32",
+    "2002::/16",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "fc00::/7",
+    "fe80::/10",
+    "ff00::/8",
+];
 
 /// TCP ports between those of mail submission, which strangers' pods may not reach.
 const TCP_RANGES: [(i32, i32); 4] = [(1, 24), (26, 464), (466, 586), (588, 65535)];
