@@ -1,6 +1,6 @@
 //! The tenant's manifest: what to run, written in YAML, and everything that may be derived from it.
 //!
-//! Data flow: text → [`parse`] → [`Manifest`] (the wire document) → [`Manifest::resolve_secrets`] → [`validate`] →
+//! Data flow: text → [`parse()`] → [`Manifest`] (the wire document) → [`Manifest::resolve_secrets`] → [`validate()`] →
 //! [`ValidManifest`] (typed, bounded) → [`ValidManifest::canonical_json`] → [`manifest_hash`]. The provider walks the
 //! other way with [`from_canonical`]. Nothing here reads a file, an environment variable or a clock.
 
