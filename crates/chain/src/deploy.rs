@@ -136,11 +136,34 @@ async fn create(
     }
 }
 
+/// Foundry names the compiler profile where a contract was compiled under several; ours is `default`.
+fn artifact(artifacts: &Path, name: &str) -> PathBuf {
+    let folder = artifacts.join(format!("{name}.sol"));
+    let of_profile = folder.join(format!("{name}.default.json"));
+    if of_profile.is_file() { of_profile } else { folder.join(format!("{name}.json")) }
+}
+
 fn bytecode(artifacts: &Path, name: &str) -> Result<Bytes, DeployError> {
-    let path = artifacts.join(format!("{name}.sol")).join(format!("{name}.json"));
+    let path = artifact(artifacts, name);
     let text = std::fs::read_to_string(&path)
         .map_err(|source| DeployError::Artifact { path: path.clone(), source })?;
     let artifact: Artifact =
         serde_json::from_str(&text).map_err(|source| DeployError::Parse { path, source })?;
     Ok(artifact.bytecode.object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_artifact_of_our_own_profile_counts_where_there_are_several() {
+        let out = std::env::temp_dir().join(format!("leasehold-artifacts-{}", std::process::id()));
+        let folder = out.join("Token.sol");
+        std::fs::create_dir_all(&folder).unwrap();
+        assert_eq!(artifact(&out, "Token"), folder.join("Token.json"));
+        std::fs::write(folder.join("Token.default.json"), "{}").unwrap();
+        assert_eq!(artifact(&out, "Token"), folder.join("Token.default.json"));
+        std::fs::remove_dir_all(out).unwrap();
+    }
 }
