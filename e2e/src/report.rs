@@ -9,8 +9,11 @@ use serde::Serialize;
 use crate::balances::Comparison;
 use crate::timeline::{Step, seconds};
 
-/// How far the meter may be off the kernel's own count in a window of a minute: a kubelet's counter may be 15 s old.
-const CPU_TOLERANCE_PERMILLE: u128 = 250;
+/// A scrape interval of the run's meter and the age that a kubelet's counter may have, seconds: what each end of a window
+/// may be off.
+const END_SECONDS: u128 = 10 + 15;
+/// What else may differ, in thousandths: the cgroups are read a moment after the publication is seen.
+const NOISE_PERMILLE: u128 = 50;
 
 /// The whole report.
 #[derive(Debug, Serialize)]
@@ -154,6 +157,14 @@ pub struct CpuComparison {
     pub difference_permille: Option<u128>,
 }
 
+impl CpuComparison {
+    /// Whether the difference is within what two ends of a window explain; without a judge there is nothing to hold against.
+    pub fn is_plausible(&self) -> bool {
+        let tolerance = NOISE_PERMILLE + END_SECONDS * 1000 / u128::from(self.window_seconds.max(1));
+        self.difference_permille.is_none_or(|difference| difference <= tolerance)
+    }
+}
+
 impl Report {
     /// Prints the tables.
     pub fn print(&self) {
@@ -219,11 +230,11 @@ impl Report {
         let settled = self.usage.iter().any(|row| row.settled != "0");
         anyhow::ensure!(settled, "nothing was settled");
         let cpu = &self.evidence.cpu;
-        // Both are read at whole scrapes, so a window of a minute may differ by a scrape at each end.
-        let difference = cpu.difference_permille.unwrap_or(0);
         anyhow::ensure!(
-            difference <= CPU_TOLERANCE_PERMILLE,
-            "the meter is {difference} permille off the kernel's count"
+            cpu.is_plausible(),
+            "the meter is {} permille off the kernel's count in {} s",
+            cpu.difference_permille.unwrap_or(0),
+            cpu.window_seconds
         );
         Ok(())
     }
@@ -236,4 +247,27 @@ fn table(header: &[&str]) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compared(window_seconds: u64, difference_permille: Option<u128>) -> CpuComparison {
+        let (meter_nanoseconds, cgroup_nanoseconds) = ("1".to_owned(), None);
+        CpuComparison { window_seconds, meter_nanoseconds, cgroup_nanoseconds, difference_permille }
+    }
+
+    #[test]
+    fn a_longer_window_leaves_less_to_its_ends() {
+        assert!(compared(60, Some(466)).is_plausible());
+        assert!(!compared(60, Some(467)).is_plausible());
+        assert!(compared(500, Some(100)).is_plausible());
+        assert!(!compared(500, Some(101)).is_plausible());
+    }
+
+    #[test]
+    fn without_the_kernels_count_nothing_is_judged() {
+        assert!(compared(0, None).is_plausible());
+    }
 }
