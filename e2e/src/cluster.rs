@@ -129,6 +129,21 @@ pub async fn pod_get(client: &Client, namespace: &str, pod: &str, port: u16, pat
     Ok(client.request_text(request).await?)
 }
 
+/// The whole logs of every pod in a namespace, by pod.
+///
+/// # Errors
+/// When the API server or a kubelet refuses.
+pub async fn logs(client: &Client, namespace: &str) -> Result<Vec<(String, String)>> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let mut logs = Vec::new();
+    for pod in pods.list(&ListParams::default()).await? {
+        let name = pod.name_any();
+        let text = pods.logs(&name, &LogParams::default()).await?;
+        logs.push((name, text));
+    }
+    Ok(logs)
+}
+
 /// Prints the newest log lines of every pod in a namespace and the namespace's events, to explain a failure.
 pub async fn print_logs(client: &Client, namespace: &str) {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);

@@ -46,25 +46,44 @@ impl Leasehold {
     /// Runs to the end and parses the one JSON document on standard output.
     ///
     /// # Errors
-    /// When the command fails (its last lines are in the error) or prints something else.
+    /// When the command fails or prints something else.
     pub async fn run(&self, arguments: &[&str]) -> Result<Value> {
+        let told = self.output(arguments).await?;
+        serde_json::from_str(&told)
+            .with_context(|| format!("`leasehold {}` printed no JSON: {told}", arguments[0]))
+    }
+
+    /// Runs to the end and returns what it wrote to standard output.
+    ///
+    /// # Errors
+    /// When the command fails (its last lines are in the error), prints no text, or prints a secret.
+    pub async fn output(&self, arguments: &[&str]) -> Result<String> {
         let mut child = self
             .command(arguments)
             .spawn()
             .with_context(|| format!("failed to start {}", self.binary.display()))?;
         let progress = tokio::spawn(echo(child.stderr.take().context("standard error is piped")?));
         let output = child.wait_with_output().await?;
-        let told = progress.await?;
+        let told = progress.await?.join("\n");
         let name = arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-        anyhow::ensure!(
-            output.status.success(),
-            "`leasehold {name}` ended with {}:\n{}",
-            output.status,
-            told.join("\n")
-        );
-        serde_json::from_slice(&output.stdout).with_context(|| {
-            format!("`leasehold {name}` printed no JSON: {}", String::from_utf8_lossy(&output.stdout))
-        })
+        anyhow::ensure!(output.status.success(), "`leasehold {name}` ended with {}:\n{told}", output.status);
+        let printed = String::from_utf8(output.stdout)
+            .with_context(|| format!("`leasehold {name}` printed no text"))?;
+        for text in [&told, &printed] {
+            anyhow::ensure!(
+                !self.secrets().any(|secret| text.contains(secret)),
+                "`leasehold {name}` printed a secret"
+            );
+        }
+        Ok(printed)
+    }
+
+    /// Values that no output and no log may hold.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.environment
+            .iter()
+            .filter(|(name, _)| name.ends_with("PASSWORD"))
+            .map(|(_, value)| value.as_str())
     }
 
     /// Starts a command that keeps running and waits until it has printed one JSON document.

@@ -45,6 +45,8 @@ pub async fn tell(world: &mut World, timeline: &mut Timeline) -> Result<Report> 
     let door = Door::open(world, &opened).await?;
     let guestbook = door.write_and_read(&message).await?;
     door.close().await?;
+    let log = world.tenant.output(&["logs", &opened.lease_id.to_string(), "web"]).await?;
+    anyhow::ensure!(log.contains("POST /entries"), "the visit is not in the front end's log");
 
     timeline.start("kill -9 operator and agent: the lease goes on");
     crash::kill_operator_and_agent(world, &opened, &pods).await?;
@@ -68,6 +70,7 @@ pub async fn tell(world: &mut World, timeline: &mut Timeline) -> Result<Report> 
     let after = world.balances(Some(opened.lease_id)).await?;
 
     timeline.start("collect the evidence");
+    observe::no_secret_was_logged(world).await?;
     let latencies = observe::latencies(world, &opened, namespace_gone).await?;
     let transactions = observe::transactions(world).await?;
     let evidence = Evidence {

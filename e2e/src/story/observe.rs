@@ -161,6 +161,21 @@ pub(super) async fn resident_memory(world: &World) -> Result<BTreeMap<String, u6
     Ok(memory)
 }
 
+/// Looks for the tenant's secrets and the hot key in the logs of operator and agent.
+///
+/// # Errors
+/// When a log holds one; the error names the pod only.
+pub(super) async fn no_secret_was_logged(world: &World) -> Result<()> {
+    let key = std::fs::read_to_string(&world.keys.operator.file).context("failed to read the hot key")?;
+    let key = key.trim().trim_start_matches("0x");
+    for (pod, log) in cluster::logs(&world.cluster, chart::NAMESPACE).await? {
+        anyhow::ensure!(!log.contains(key), "{pod} logged the hot key");
+        let leaked = world.tenant.secrets().any(|secret| log.contains(secret));
+        anyhow::ensure!(!leaked, "{pod} logged a secret of the tenant");
+    }
+    Ok(())
+}
+
 /// Version of the API server.
 ///
 /// # Errors
