@@ -83,6 +83,17 @@ impl Context {
         key_file::load(self.key_file.as_ref().ok_or_else(missing)?)
     }
 
+    /// The user's key, if it is the tenant's of this lease: nobody else may spend or end it.
+    pub(crate) fn tenant_key(&self, opened: &LeaseOpened) -> anyhow::Result<HotKey> {
+        let key = self.key()?;
+        if key.address() == opened.tenant {
+            return Ok(key);
+        }
+        let stop =
+            Stop::new(Kind::NotAllowed, format!("lease {} belongs to {}", opened.lease_id, opened.tenant));
+        Err(stop.advise("use that tenant's key").into())
+    }
+
     /// The token's precision and name.
     pub(crate) async fn money(&self, chain: &ChainClient) -> anyhow::Result<Money> {
         let symbol = chain.token_symbol().await.context("failed to read the token's name")?;

@@ -68,11 +68,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
     let chain = context.chain().await?;
     let money = context.money(&chain).await?;
     let opened = find_lease(&chain, id).await?;
-    let key = context.key()?;
-    if key.address() != opened.tenant {
-        let stop = Stop::new(Kind::NotAllowed, format!("lease {id} belongs to {}", opened.tenant));
-        return Err(stop.advise("use that tenant's key").into());
-    }
+    let key = context.tenant_key(&opened)?;
     let before = chain.lease(id, At::Latest).await?;
     let held = before.balance.saturating_add(before.paid);
     let wallet = Wallet::new(&chain, key);

@@ -59,11 +59,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
     let chain = context.chain().await?;
     let money = context.money(&chain).await?;
     let opened = find_lease(&chain, id).await?;
-    let key = context.key()?;
-    if key.address() != opened.tenant {
-        let stop = Stop::new(Kind::NotAllowed, format!("lease {id} belongs to {}", opened.tenant));
-        return Err(stop.advise("use that tenant's key").into());
-    }
+    let key = context.tenant_key(&opened)?;
     let block = chain.block(At::Latest).await?;
     let lease = chain.lease(id, At::Block(block.hash)).await?;
     let windows = chain.windows(At::Latest).await?;
