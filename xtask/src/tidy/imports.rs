@@ -15,7 +15,7 @@ struct Rule {
 /// Everything that does IO, speaks to a cluster or to a chain.
 const PURE: &[&str] = &["alloy", "axum", "hyper", "k8s-openapi", "kube", "reqwest", "tokio"];
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     Rule {
         name: "market",
         may: &[],
@@ -23,8 +23,13 @@ const RULES: [Rule; 13] = [
     },
     Rule { name: "manifest", may: &["market"], never: PURE },
     Rule { name: "usage", may: &["market"], never: PURE },
+    Rule {
+        name: "rewards",
+        may: &["market"],
+        never: &["alloy", "axum", "hyper", "k8s-openapi", "kube", "reqwest", "schemars", "serde", "tokio"],
+    },
     Rule { name: "crd", may: &["manifest", "market"], never: &["alloy", "axum", "reqwest", "tokio"] },
-    Rule { name: "chain", may: &["market", "usage"], never: &["axum", "k8s-openapi", "kube"] },
+    Rule { name: "chain", may: &["market", "rewards", "usage"], never: &["axum", "k8s-openapi", "kube"] },
     Rule {
         name: "gateway-api",
         may: &["market", "manifest"],
@@ -33,7 +38,7 @@ const RULES: [Rule; 13] = [
     Rule { name: "telemetry", may: &[], never: &["alloy", "k8s-openapi", "kube"] },
     Rule {
         name: "testkit",
-        may: &["chain", "crd", "gateway-api", "manifest", "market", "telemetry", "usage"],
+        may: &["chain", "crd", "gateway-api", "manifest", "market", "rewards", "telemetry", "usage"],
         never: &[],
     },
     Rule { name: "operator", may: &["crd", "manifest", "market", "telemetry", "usage"], never: &["alloy"] },
@@ -44,7 +49,7 @@ const RULES: [Rule; 13] = [
     },
     Rule {
         name: "leasehold",
-        may: &["chain", "gateway-api", "manifest", "market", "usage"],
+        may: &["chain", "gateway-api", "manifest", "market", "rewards", "usage"],
         never: &["k8s-openapi", "kube"],
     },
     Rule {
