@@ -3,14 +3,14 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Guard} from "guard/Guard.sol";
 
 import {IProviderRegistry} from "./interfaces/IProviderRegistry.sol";
 
 /// @title ProviderRegistry
 /// @notice See {IProviderRegistry}, which is the specification.
 /// @dev Nobody administers this contract: after `setMarket` no account but the providers and the market changes it.
-contract ProviderRegistry is IProviderRegistry, ReentrancyGuardTransient {
+contract ProviderRegistry is IProviderRegistry, Guard {
     using SafeERC20 for IERC20;
 
     enum Status {
@@ -33,6 +33,12 @@ contract ProviderRegistry is IProviderRegistry, ReentrancyGuardTransient {
         uint40 unbondAt;
     }
 
+    struct Attestation {
+        bytes32 claimsHash;
+        uint40 issuedAt;
+        uint40 expiry; // 0 where there is none
+    }
+
     uint256 private constant MAX_URI_BYTES = 512;
 
     address private immutable DEPLOYER;
@@ -41,13 +47,18 @@ contract ProviderRegistry is IProviderRegistry, ReentrancyGuardTransient {
     uint40 private immutable UNBOND_DELAY;
 
     mapping(address provider => Provider) private _providers;
+    mapping(address provider => mapping(address auditor => Attestation)) private _attestations;
     mapping(address account => uint256) private _claimable;
     uint256 private _totalBond;
     address private _market;
 
-    constructor(IERC20 bondToken_, uint128 minBond_, uint40 unbondDelay_) {
-        if (address(bondToken_) == address(0)) revert ProviderRegistry_ZeroAddress();
-        DEPLOYER = msg.sender;
+    /// @param bondToken_ The token of all bonds.
+    /// @param minBond_ The least bond of an Active provider.
+    /// @param unbondDelay_ Seconds between `startUnbond` and `withdrawBond`.
+    /// @param deployer The account that may call `setMarket`; not simply the creator, which may be a factory.
+    constructor(IERC20 bondToken_, uint128 minBond_, uint40 unbondDelay_, address deployer) {
+        if (address(bondToken_) == address(0) || deployer == address(0)) revert ProviderRegistry_ZeroAddress();
+        DEPLOYER = deployer;
         BOND_TOKEN = bondToken_;
         MIN_BOND = minBond_;
         UNBOND_DELAY = unbondDelay_;
@@ -83,6 +94,12 @@ contract ProviderRegistry is IProviderRegistry, ReentrancyGuardTransient {
     /// @inheritdoc IProviderRegistry
     function freeBond(address provider) external view returns (uint128) {
         return _freeBond(_providers[provider]);
+    }
+
+    /// @inheritdoc IProviderRegistry
+    function attestationOf(address provider, address auditor) external view returns (bytes32, uint40, uint40) {
+        Attestation storage attestation = _attestations[provider][auditor];
+        return (attestation.claimsHash, attestation.issuedAt, attestation.expiry);
     }
 
     /// @inheritdoc IProviderRegistry
@@ -231,6 +248,26 @@ contract ProviderRegistry is IProviderRegistry, ReentrancyGuardTransient {
 
         // Interactions
         BOND_TOKEN.safeTransfer(to, amount);
+    }
+
+    // ---- Auditors ----
+
+    /// @inheritdoc IProviderRegistry
+    function attest(address provider, bytes32 claimsHash, uint40 expiry) external {
+        _registered(provider);
+        _checkExpiry(expiry);
+        // The cast holds: seconds since 1970 fit 40 bits for 34 000 years.
+        _attestations[provider][msg.sender] = Attestation(claimsHash, uint40(block.timestamp), expiry);
+        emit Attested(provider, msg.sender, claimsHash, expiry);
+    }
+
+    /// @inheritdoc IProviderRegistry
+    function revoke(address provider) external {
+        if (_attestations[provider][msg.sender].expiry == 0) {
+            revert ProviderRegistry_NothingAttested(provider, msg.sender);
+        }
+        delete _attestations[provider][msg.sender];
+        emit AttestationRevoked(provider, msg.sender);
     }
 
     // ---- The market ----

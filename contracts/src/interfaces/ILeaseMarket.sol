@@ -215,8 +215,15 @@ interface ILeaseMarket {
     event CloseRequested(bytes32 indexed leaseId, address indexed provider, address indexed by, uint40 endAt);
 
     /// @notice The tenant conceded a part of a claim and disputed the rest. The lease ended.
+    /// @param fromBalance The part of the deposit that came out of the lease's balance; the rest came from the tenant's
+    /// account.
     event LeaseDisputed(
-        bytes32 indexed leaseId, address indexed provider, uint128 conceded, uint128 contested, uint128 deposit
+        bytes32 indexed leaseId,
+        address indexed provider,
+        uint128 conceded,
+        uint128 contested,
+        uint128 deposit,
+        uint128 fromBalance
     );
 
     /// @notice A dispute was decided: `award` of the contested sum goes to the provider, `slash` of its bond is lost.
@@ -248,7 +255,8 @@ interface ILeaseMarket {
     /// @notice A token may be deposited from now on.
     event TokenAllowed(address indexed token, uint8 tokenId);
 
-    /// @notice New leases pay this fee, to this treasury.
+    /// @notice New leases pay this fee; from now on all fees and the rest of slashed bonds go to this treasury. The
+    /// constructor emits it too, so that events alone tell every account.
     event FeeSet(uint16 feeBps, address indexed treasury);
 
     /// @notice Deposits and new leases are (not) possible. Nothing else ever stops.
@@ -279,6 +287,9 @@ interface ILeaseMarket {
     error LeaseMarket_IntakePaused();
     /// @notice The token delivered another amount than it was asked for.
     error LeaseMarket_FeeOnTransfer(address token, uint256 expected, uint256 received);
+    /// @notice The market never owes more than 2^128 - 1 of a token, so that every sum inside fits and no exit can
+    /// overflow; it takes at most `room` more.
+    error LeaseMarket_DepositTooLarge(address token, uint256 amount, uint256 room);
     /// @notice The account holds less than needed.
     error LeaseMarket_Insufficient(address owner, uint256 available, uint256 needed);
     /// @notice At most 500.
@@ -356,6 +367,10 @@ interface ILeaseMarket {
     /// @notice What `owner` can withdraw.
     function available(address owner, address token) external view returns (uint256 amount);
 
+    /// @notice All protocol fees ever paid out of this provider's earnings in this token. It only grows, and stays at
+    /// the largest number that fits.
+    function feesPaid(address provider, address token) external view returns (uint128 amount);
+
     /// @notice Until when an Active lease's balance lasts at the full rate cap, at most its end; 0 in any other state.
     function fundedUntil(bytes32 leaseId) external view returns (uint40 until);
 
@@ -390,6 +405,35 @@ interface ILeaseMarket {
     /// @notice Moves `amount` of `token` from the caller into the account of `owner`.
     /// @dev Emits {Deposited}. Needs an allowed token, unpaused intake, and a token that delivers exactly `amount`.
     function deposit(address token, address owner, uint256 amount) external;
+
+    /// @notice {deposit} with the caller's EIP-2612 signature for exactly `amount` in place of an allowance.
+    /// @dev As {deposit}. A permit that fails is passed over: if somebody submitted the same signature first, the
+    /// allowance is there and the deposit goes through; if not, the token refuses it.
+    function depositWithPermit(
+        address token,
+        address owner,
+        uint256 amount,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
+
+    /// @notice Moves `amount` of `token` from `from` into the account of `from` by its ERC-3009 authorisation to this
+    /// market. Anyone may submit it, and pays the gas: the signature names no other account to credit, so none is.
+    /// @dev As {deposit}, with `from` as payer and owner. The token calls it `receiveWithAuthorization`: only the
+    /// market itself can use the signature.
+    function depositWithAuthorization(
+        address token,
+        address from,
+        uint256 amount,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
 
     /// @notice Moves `amount` of `token` out of the caller's account to `to`. Never paused.
     /// @dev Emits {Withdrawn}.

@@ -14,6 +14,9 @@ pragma solidity ^0.8.28;
 /// `None -register-> Active -bond below the minimum-> Inactive -addBond-> Active`. An Inactive provider wins no new
 /// lease; everything else goes on.
 ///
+/// Any account may *attest* a provider's attributes, such as its region or its hardware, for some time. The registry says
+/// who attested what and judges nobody: who reads it chooses which auditors count.
+///
 /// Slashed bond is credited to its receivers, who withdraw it; nothing is pushed to anybody.
 interface IProviderRegistry {
     // ---------------------------------------------------------------------------------------------------------------
@@ -83,6 +86,12 @@ interface IProviderRegistry {
         address indexed provider, address indexed victim, address indexed rest, uint128 toVictim, uint128 toRest
     );
 
+    /// @notice `auditor` attested the attributes behind `claimsHash` until `expiry`, in place of what it said before.
+    event Attested(address indexed provider, address indexed auditor, bytes32 claimsHash, uint40 expiry);
+
+    /// @notice `auditor` took its attestation back.
+    event AttestationRevoked(address indexed provider, address indexed auditor);
+
     /// @notice `account` withdrew what it was credited, to `to`.
     event ClaimableWithdrawn(address indexed account, address indexed to, uint256 amount);
 
@@ -106,7 +115,7 @@ interface IProviderRegistry {
     error ProviderRegistry_NotRegistered(address provider);
     /// @notice The caller is neither the provider nor its unexpired operator.
     error ProviderRegistry_NotAuthorised(address provider, address caller);
-    /// @notice The operator's expiry does not lie ahead.
+    /// @notice The expiry, of an operator or of an attestation, does not lie ahead.
     error ProviderRegistry_BadExpiry(uint40 expiry);
     /// @notice The bond is below the minimum.
     error ProviderRegistry_BelowMinBond(uint128 minBond, uint128 bond);
@@ -128,6 +137,8 @@ interface IProviderRegistry {
     error ProviderRegistry_StaleEpoch(uint32 current, uint32 bidEpoch);
     /// @notice The bid was signed by neither the provider nor its unexpired operator.
     error ProviderRegistry_BadSigner(address provider, address signer);
+    /// @notice The auditor has attested nothing of this provider.
+    error ProviderRegistry_NothingAttested(address provider, address auditor);
     /// @notice Nothing is credited to the account.
     error ProviderRegistry_NothingClaimable(address account);
 
@@ -143,6 +154,17 @@ interface IProviderRegistry {
 
     /// @notice What can back new leases: the bond that is neither locked nor unbonding.
     function freeBond(address provider) external view returns (uint128);
+
+    /// @notice What an auditor attested of a provider last; zeros where there is nothing, or it was revoked. An expired
+    /// attestation stays readable.
+    /// @return claimsHash keccak256(abi.encode(Attribute[])) of `struct Attribute { string key; string value; }`, sorted
+    /// by key, each key once, as in an order's requirements.
+    /// @return issuedAt When it was attested.
+    /// @return expiry The last second in which it counts.
+    function attestationOf(address provider, address auditor)
+        external
+        view
+        returns (bytes32 claimsHash, uint40 issuedAt, uint40 expiry);
 
     /// @notice Slashed bond credited to an account.
     function claimable(address account) external view returns (uint256);
@@ -201,10 +223,23 @@ interface IProviderRegistry {
     function withdrawClaimable(address to) external;
 
     // ---------------------------------------------------------------------------------------------------------------
+    // Auditors
+    // ---------------------------------------------------------------------------------------------------------------
+
+    /// @notice Attests the attributes behind `claimsHash` (see {attestationOf}) of a registered provider until `expiry`,
+    /// which lies ahead. It replaces what the caller attested before. Any account is an auditor.
+    /// @dev Emits {Attested}.
+    function attest(address provider, bytes32 claimsHash, uint40 expiry) external;
+
+    /// @notice Takes the caller's attestation of a provider back.
+    /// @dev Emits {AttestationRevoked}.
+    function revoke(address provider) external;
+
+    // ---------------------------------------------------------------------------------------------------------------
     // The market
     // ---------------------------------------------------------------------------------------------------------------
 
-    /// @notice Ties the registry to its market, once. Deployer.
+    /// @notice Ties the registry to its market, once. Deployer: the account that the constructor was given.
     /// @dev Emits {MarketSet}.
     function setMarket(address market) external;
 

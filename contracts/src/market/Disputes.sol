@@ -32,8 +32,8 @@ abstract contract Disputes is Leases {
         lease.lastAsOf = lease.pendingAt;
         if (conceded > lease.paid) _payNow(leaseId, lease, conceded, lease.pendingAt);
         uint128 contested = pendingCum - conceded;
-        uint128 held = _takeDeposit(leaseId, lease, contested);
-        emit LeaseDisputed(leaseId, lease.provider, conceded, contested, held);
+        (uint128 held, uint128 fromLease) = _takeDeposit(leaseId, lease, contested);
+        emit LeaseDisputed(leaseId, lease.provider, conceded, contested, held, fromLease);
     }
 
     /// @inheritdoc ILeaseMarket
@@ -87,11 +87,14 @@ abstract contract Disputes is Leases {
 
     /// @dev Takes the deposit from the part of the balance that nobody contests, then from the tenant's account. The
     /// first needs no further deposit into the market, so that a pause of intake cannot stop a dispute.
-    function _takeDeposit(bytes32 leaseId, Lease storage lease, uint128 contested) private returns (uint128 held) {
+    function _takeDeposit(bytes32 leaseId, Lease storage lease, uint128 contested)
+        private
+        returns (uint128 held, uint128 fromLease)
+    {
         // Both casts hold: a share is at most the whole, and the smaller of two 128-bit numbers is one.
         held = uint128(Settlement.share(contested, DISPUTE_DEPOSIT_BPS));
         uint128 balance = lease.balance;
-        uint128 fromLease = uint128(Settlement.min(held, balance - contested));
+        fromLease = uint128(Settlement.min(held, balance - contested));
         lease.balance = balance - fromLease;
         if (held != fromLease) _debit(lease.tenant, lease.tokenId, held - fromLease);
         _disputeDeposit[leaseId] = held;

@@ -70,8 +70,8 @@ abstract contract Leases is Accounts, EIP712 {
     struct Earnings {
         address provider;
         uint8 tokenId;
-        uint256 net;
-        uint256 fee;
+        uint128 net;
+        uint128 fee;
     }
 
     IProviderRegistry internal immutable REGISTRY;
@@ -105,6 +105,7 @@ abstract contract Leases is Accounts, EIP712 {
         DISPUTE_WINDOW = disputeWindow;
         ARBITER_WINDOW = arbiterWindow;
         _treasury = treasury;
+        emit FeeSet(0, treasury);
     }
 
     // ---- Moves ----
@@ -149,7 +150,7 @@ abstract contract Leases is Accounts, EIP712 {
         emit LeaseClosed(leaseId, tenant, lease.provider, lease.paid, refund, uint8(reason));
     }
 
-    function _earn(Earnings memory earnings, address provider, uint8 tokenId, uint256 net, uint256 fee) private {
+    function _earn(Earnings memory earnings, address provider, uint8 tokenId, uint128 net, uint128 fee) private {
         if (earnings.provider != provider || earnings.tokenId != tokenId) {
             _flush(earnings);
             earnings.provider = provider;
@@ -161,7 +162,7 @@ abstract contract Leases is Accounts, EIP712 {
 
     /// @dev Credits what a batch has summed up. Every batch ends with it.
     function _flush(Earnings memory earnings) internal {
-        _credit(earnings.provider, earnings.tokenId, earnings.net);
+        if (earnings.net != 0) _creditEarnings(earnings.provider, earnings.tokenId, earnings.net, earnings.fee);
         if (earnings.fee != 0) _credit(_treasury, earnings.tokenId, earnings.fee);
         earnings.net = 0;
         earnings.fee = 0;

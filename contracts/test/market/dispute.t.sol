@@ -29,7 +29,7 @@ contract DisputeTest is DisputedTest {
         vm.expectEmit(address(market));
         emit ILeaseMarket.LeaseSettled(leaseId, PROVIDER, 17_999, 0, 17_999, FILED, bytes32(0));
         vm.expectEmit(address(market));
-        emit ILeaseMarket.LeaseDisputed(leaseId, PROVIDER, 17_999, contested, held);
+        emit ILeaseMarket.LeaseDisputed(leaseId, PROVIDER, 17_999, contested, held, held);
         dispute(bid, 17_999);
 
         ILeaseMarket.LeaseView memory after_ = lease(leaseId);

@@ -42,7 +42,9 @@ abstract contract MarketTest {
         token = new TestUSD();
         authority = new AccessManager(address(this));
         registry = IProviderRegistry(
-            vm.deployCode("ProviderRegistry.sol:ProviderRegistry", abi.encode(token, MIN_BOND, UNBOND_DELAY))
+            vm.deployCode(
+                "ProviderRegistry.sol:ProviderRegistry", abi.encode(token, MIN_BOND, UNBOND_DELAY, address(this))
+            )
         );
         market = ILeaseMarket(vm.deployCode("LeaseMarket.sol:LeaseMarket", marketArguments()));
         registry.setMarket(address(market));

@@ -34,7 +34,9 @@ abstract contract RegistryTest {
 
     function deployRegistry(address bondToken) internal returns (IProviderRegistry) {
         return IProviderRegistry(
-            vm.deployCode("ProviderRegistry.sol:ProviderRegistry", abi.encode(bondToken, MIN_BOND, UNBOND_DELAY))
+            vm.deployCode(
+                "ProviderRegistry.sol:ProviderRegistry", abi.encode(bondToken, MIN_BOND, UNBOND_DELAY, address(this))
+            )
         );
     }
 

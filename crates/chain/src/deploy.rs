@@ -105,7 +105,7 @@ pub async fn deploy(
     let (token, _) = create(&sender, artifacts, "TestUSD", Vec::new()).await?;
     let (manager, _) = create(&sender, artifacts, "AccessManager", (admin,).abi_encode_params()).await?;
     let delay = to_u40(Timestamp(terms.unbond_delay))?;
-    let arguments = (token, terms.min_bond.0, delay).abi_encode_params();
+    let arguments = (token, terms.min_bond.0, delay, admin).abi_encode_params();
     let (registry, first) = create(&sender, artifacts, "ProviderRegistry", arguments).await?;
     let [claim, dispute, arbiter] = window_words(&terms.windows)?;
     let arguments = (registry, manager, terms.treasury, claim, dispute, arbiter).abi_encode_params();

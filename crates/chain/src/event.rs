@@ -114,6 +114,7 @@ pub enum ChainEvent {
         conceded: Amount,
         contested: Amount,
         deposit: Amount,
+        from_balance: Amount,
     },
     /// A dispute was decided.
     DisputeResolved {
@@ -158,6 +159,10 @@ pub enum ChainEvent {
     BondAdded { provider: Address, amount: Amount, bond: Amount },
     /// A part of a provider's bond was taken.
     BondSlashed { provider: Address, victim: Address, to_victim: Amount, to_rest: Amount },
+    /// An auditor attested attributes of a provider.
+    Attested { provider: Address, auditor: Address, claims_hash: B256, expiry: Timestamp },
+    /// An auditor took its attestation back.
+    AttestationRevoked { provider: Address, auditor: Address },
     /// An event of ours with content that cannot be, such as a published bid with an impossible share.
     Malformed { topic: B256, reason: ConvertError },
 }
@@ -242,6 +247,7 @@ fn from_market(event: ILeaseMarketEvents) -> Result<Option<ChainEvent>, ConvertE
             conceded: Amount(e.conceded),
             contested: Amount(e.contested),
             deposit: Amount(e.deposit),
+            from_balance: Amount(e.fromBalance),
         },
         E::DisputeResolved(e) => ChainEvent::DisputeResolved {
             lease_id: LeaseId(e.leaseId),
@@ -347,6 +353,15 @@ fn from_registry(event: IProviderRegistryEvents) -> Option<ChainEvent> {
             to_victim: Amount(e.toVictim),
             to_rest: Amount(e.toRest),
         },
+        E::Attested(e) => ChainEvent::Attested {
+            provider: e.provider,
+            auditor: e.auditor,
+            claims_hash: e.claimsHash,
+            expiry: from_u40(e.expiry),
+        },
+        E::AttestationRevoked(e) => {
+            ChainEvent::AttestationRevoked { provider: e.provider, auditor: e.auditor }
+        }
         E::MarketSet(_)
         | E::UnbondStarted(_)
         | E::BondWithdrawn(_)

@@ -52,6 +52,7 @@ async fn dispute(market: &TestMarket, claimed: &Claimed) -> Result<(Amount, Amou
                 conceded,
                 contested,
                 deposit: stake,
+                from_balance: stake,
             }
     });
     assert!(told, "{:?}", mined[0].events);
