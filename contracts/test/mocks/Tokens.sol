@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
+import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
+import {ERC3009} from "@openzeppelin/contracts/token/ERC20/extensions/draft-ERC3009.sol";
 
 /// @notice A token that anyone mints, with the decimals asked for.
 contract DecimalsToken is ERC20 {
@@ -15,8 +17,15 @@ contract DecimalsToken is ERC20 {
         _mint(to, amount);
     }
 
-    function decimals() public view override returns (uint8) {
+    function decimals() public view virtual override returns (uint8) {
         return DECIMALS;
+    }
+}
+
+/// @notice A token that takes signatures: EIP-2612 and ERC-3009.
+contract SignatureToken is DecimalsToken(6), ERC20Permit("Mock"), ERC3009 {
+    function decimals() public view override(ERC20, DecimalsToken) returns (uint8) {
+        return DecimalsToken.decimals();
     }
 }
 

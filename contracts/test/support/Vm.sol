@@ -10,6 +10,7 @@ interface Vm {
     }
 
     function addr(uint256 privateKey) external pure returns (address);
+    function sign(uint256 privateKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function signCompact(uint256 privateKey, bytes32 digest) external pure returns (bytes32 r, bytes32 vs);
     function warp(uint256 timestamp) external;
     function chainId(uint256 id) external;
