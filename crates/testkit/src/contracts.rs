@@ -36,16 +36,19 @@ pub fn artifacts() -> Result<PathBuf> {
     let lock = File::create(std::env::temp_dir().join("leasehold-forge-build.lock"))?;
     lock.lock()?;
     if built_at(&out).is_none_or(|built| newest(&folder.join("src")).is_ok_and(|changed| changed > built)) {
-        let forge = tool("forge", "LEASEHOLD_FORGE")?;
-        let built = Command::new(forge)
-            .args(["build", "--skip", "*/test/**"])
-            .current_dir(&folder)
-            .output()
-            .context("failed to start forge")?;
-        ensure!(built.status.success(), "forge build failed: {}", String::from_utf8_lossy(&built.stderr));
+        build(&["--skip", "*/test/**"])?;
         File::create(out.join(".built-for-tests"))?;
     }
     Ok(out)
+}
+
+/// Runs `forge build` in the contracts' folder. It builds what has changed, where the arguments say.
+pub fn build(arguments: &[&str]) -> Result<()> {
+    let forge = tool("forge", "LEASEHOLD_FORGE")?;
+    let built = Command::new(forge).arg("build").args(arguments).current_dir(folder()).output();
+    let built = built.context("failed to start forge")?;
+    ensure!(built.status.success(), "forge build failed: {}", String::from_utf8_lossy(&built.stderr));
+    Ok(())
 }
 
 /// When the artifacts were last known to be complete.
