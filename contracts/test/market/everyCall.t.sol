@@ -77,6 +77,7 @@ contract EveryCallTest is EveryCall {
             for (uint256 j = 0; j < entries.length; ++j) {
                 reenter(entries[i], entries[j], HookingToken.When.Before);
                 reenter(entries[i], entries[j], HookingToken.When.After);
+                if (isPermit(entries[i])) reenter(entries[i], entries[j], HookingToken.When.InPermit);
             }
         }
     }
@@ -101,6 +102,10 @@ contract EveryCallTest is EveryCall {
         back(state);
     }
 
+    function isPermit(Entry memory call) private pure returns (bool) {
+        return bytes4(call.call.data) == ILeaseMarket.depositWithPermit.selector;
+    }
+
     function checkSolvent(string memory name) private view {
         uint256 owed = market.liabilities(address(token));
         vm.assertTrue(token.balanceOf(address(market)) >= owed, name);
@@ -110,7 +115,7 @@ contract EveryCallTest is EveryCall {
     }
 
     function sumOfAccounts() private view returns (uint256) {
-        return account(TENANT) + account(PROVIDER) + account(TREASURY) + account(STRANGER);
+        return account(TENANT) + account(PROVIDER) + account(TREASURY) + account(STRANGER) + account(HOLDER);
     }
 
     function sumOfLeases() private view returns (uint256 sum) {

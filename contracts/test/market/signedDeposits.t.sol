@@ -79,7 +79,7 @@ contract DepositWithAuthorizationTest is SignedDepositTest {
         Authorization memory a = authorization(5e6, "nonce");
         vm.prank(STRANGER);
         vm.expectRevert();
-        signatures.receiveWithAuthorization(HOLDER, address(market), 5e6, 0, a.before, a.nonce, a.v, a.r, a.s);
+        signatures.receiveWithAuthorization(HOLDER, address(market), 5e6, 0, a.validBefore, a.nonce, a.v, a.r, a.s);
     }
 
     function test_is_intake() public {

@@ -2,16 +2,18 @@
 pragma solidity 0.8.37;
 
 import {vm} from "../support/Vm.sol";
-import {SignedToken} from "./SignedToken.sol";
+import {SignatureToken} from "./Tokens.sol";
 
-/// @notice Calls back in the middle of a transfer, as ERC-777 does: before anything moves, or after it moved.
+/// @notice Calls back in the middle of a transfer, as ERC-777 does: before anything moves, or after it moved; or in the
+/// middle of a permit.
 /// @dev The call is made in the name of whoever is armed, because a hook hands control to a party, and any party may be
 /// behind it. It is made once, so that a call back that transfers in its turn does not call back again.
-contract HookingToken is SignedToken {
+contract HookingToken is SignatureToken {
     enum When {
         Never,
         Before,
-        After
+        After,
+        InPermit
     }
 
     When private _when;
@@ -28,6 +30,14 @@ contract HookingToken is SignedToken {
         _to = to;
         _data = data;
         called = false;
+    }
+
+    function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        public
+        override
+    {
+        if (_when == When.InPermit) _call();
+        super.permit(owner, spender, value, deadline, v, r, s);
     }
 
     function _update(address from, address to, uint256 value) internal override {

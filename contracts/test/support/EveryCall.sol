@@ -5,14 +5,15 @@ import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessMana
 
 import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
 import {IProviderRegistry} from "../../src/interfaces/IProviderRegistry.sol";
-import {DecimalsToken} from "../mocks/Tokens.sol";
+import {DecimalsToken, SignatureToken} from "../mocks/Tokens.sol";
 import {Edges} from "./Edges.sol";
 import {MarketTest} from "./MarketTest.sol";
+import {Signatures} from "./Signatures.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice Every function of both contracts that changes anything, as a call by somebody who may make it, in one and the
 /// same state in which every one of them succeeds. What holds of all of them is then a loop over `entries`.
-abstract contract EveryCall is MarketTest, Edges {
+abstract contract EveryCall is MarketTest, Signatures, Edges {
     struct Entry {
         string name;
         Call call;
@@ -30,9 +31,12 @@ abstract contract EveryCall is MarketTest, Edges {
 
     function setUp() public virtual override {
         super.setUp();
+        // The same balances, and signatures beside.
+        vm.etch(address(token), address(new SignatureToken()).code);
         prepareRegistry();
         prepareLeases();
         vm.warp(NOW);
+        listAccounts();
         listMarket();
         listSettlement();
         listAdministration();
@@ -54,7 +58,7 @@ abstract contract EveryCall is MarketTest, Edges {
             ids[i] = market.leaseIdOf(allBids[i]);
             deposits += market.disputeDepositOf(ids[i]);
         }
-        address[6] memory people = [PROVIDER, TENANT, ARBITER, TREASURY, STRANGER, NEWCOMER];
+        address[7] memory people = [PROVIDER, TENANT, ARBITER, TREASURY, STRANGER, NEWCOMER, HOLDER];
         bytes memory sums = abi.encode(market.liabilities(address(token)), registry.totalBond(), deposits);
         for (uint256 i = 0; i < people.length; ++i) {
             sums = abi.encode(sums, account(people[i]), registry.claimable(people[i]), registry.providerOf(people[i]));
@@ -70,6 +74,9 @@ abstract contract EveryCall is MarketTest, Edges {
         token.mint(PROVIDER, 10);
         token.mint(NEWCOMER, BOND);
         token.mint(STRANGER, 100e6);
+        token.mint(HOLDER, 100e6);
+        vm.prank(ARBITER);
+        registry.attest(PROVIDER, bytes32("claims"), NOW + 1);
         address[3] memory payers = [PROVIDER, NEWCOMER, STRANGER];
         for (uint256 i = 0; i < payers.length; ++i) {
             vm.startPrank(payers[i]);
@@ -148,15 +155,27 @@ abstract contract EveryCall is MarketTest, Edges {
         return guard(added);
     }
 
-    function listMarket() private {
+    function listAccounts() private {
         address usd = address(token);
         moveTokens(onMarket("deposit", STRANGER, abi.encodeCall(ILeaseMarket.deposit, (usd, TENANT, 5)))).intake = true;
+        Permit memory p = signPermit(usd, address(market), 8, NOW);
+        bytes memory data = abi.encodeCall(ILeaseMarket.depositWithPermit, (usd, TENANT, 8, p.deadline, p.v, p.r, p.s));
+        moveTokens(onMarket("depositWithPermit", HOLDER, data)).intake = true;
+        Authorization memory a = signAuthorization(usd, address(market), 9, NOW - 1, NOW + 1, "nonce");
+        data = abi.encodeCall(
+            ILeaseMarket.depositWithAuthorization, (usd, HOLDER, 9, a.validAfter, a.validBefore, a.nonce, a.v, a.r, a.s)
+        );
+        moveTokens(onMarket("depositWithAuthorization", STRANGER, data)).intake = true;
         moveTokens(onMarket("withdraw", TENANT, abi.encodeCall(ILeaseMarket.withdraw, (usd, TENANT, 6))));
+    }
+
+    function listMarket() private {
         (bytes32 r, bytes32 vs) = vm.signCompact(OPERATOR_KEY, market.leaseIdOf(bids["bid"]));
         bytes memory opening = abi.encodeCall(ILeaseMarket.openLease, (bids["bid"], r, vs, SESSION, DEPOSIT));
         guard(onMarket("openLease", TENANT, opening)).intake = true;
         onMarket("postBid", STRANGER, abi.encodeCall(ILeaseMarket.postBid, (bids["bid"], r, vs)));
-        ILeaseMarket.Order memory order = ILeaseMarket.Order(TENANT, usd, keccak256(""), 0, 1, 2, NOW + 60, 9);
+        ILeaseMarket.Order memory order =
+            ILeaseMarket.Order(TENANT, address(token), keccak256(""), 0, 1, 2, NOW + 60, 9);
         onMarket("postOrder", TENANT, abi.encodeCall(ILeaseMarket.postOrder, (order, "")));
         onMarket("cancelOrder", TENANT, abi.encodeCall(ILeaseMarket.cancelOrder, (9)));
         onMarket("confirm", OPERATOR, abi.encodeCall(ILeaseMarket.confirm, (one(idOf("open")))));
@@ -200,6 +219,8 @@ abstract contract EveryCall is MarketTest, Edges {
         onRegistry("update", PROVIDER, abi.encodeCall(IProviderRegistry.update, ("https://new.example", 0)));
         onRegistry("setOperator", PROVIDER, abi.encodeCall(IProviderRegistry.setOperator, (OPERATOR, expiry)));
         onRegistry("bumpBidEpoch", OPERATOR, abi.encodeCall(IProviderRegistry.bumpBidEpoch, (PROVIDER)));
+        onRegistry("attest", STRANGER, abi.encodeCall(IProviderRegistry.attest, (PROVIDER, bytes32("x"), expiry)));
+        onRegistry("revoke", ARBITER, abi.encodeCall(IProviderRegistry.revoke, (PROVIDER)));
         onRegistry("startUnbond", PROVIDER, abi.encodeCall(IProviderRegistry.startUnbond, (2)));
         onRegistry("lock", address(market), abi.encodeCall(IProviderRegistry.lock, (PROVIDER, OPERATOR, 0, 1)));
         onRegistry("unlock", address(market), abi.encodeCall(IProviderRegistry.unlock, (PROVIDER, 1)));
