@@ -15,7 +15,7 @@ const KAPPA_MAX = 9n * 10n ** 17n;
 
 const min = (...values) => values.reduce((least, value) => (value < least ? value : least));
 const sum = (values) => values.reduce((total, value) => total + value, 0n);
-const product = (factors) => factors.reduce((factor, next) => (factor * next) / ONCE, ONCE);
+const product = (factors) => factors.reduce((factor, next) => min((factor * next) / ONCE, (1n << 32n) - 1n), ONCE);
 const effectiveRate = (rate, maxRate, factor) => min((rate * factor) / ONCE, maxRate);
 const earned = (units, rate) => (units * rate) / SCALE;
 const scaled = (raw, rawTotal, allowance) => (rawTotal <= allowance ? raw : (raw * allowance) / rawTotal);
@@ -117,6 +117,7 @@ const rates = [
   [half, KAPPA_MAX, [12_345n, 23_456n, 11_111n]],
   [1n, 3n, [29_999n]],
   [1n << 127n, MOST, [50_000n]],
+  [1n, MOST, Array(9).fill(50_000n)],
   ...Array.from({ length: 8 }, (_, i) => [bits(60), bits(62), Array.from({ length: i }, () => ONCE + bits(15))]),
 ].map(([rate, maxRate, factors]) => {
   const factor = product(factors);

@@ -5,7 +5,7 @@ use market::Amount;
 
 use crate::{Epoch, Factor, Leaf, Measure, ProgrammeId, ProgrammeTerms, tree};
 
-/// What the last final root says about a provider, or what counts for one that it does not name.
+/// What the root before says about a provider, or what counts for one that it does not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Previous {
     /// Up to where its measure was paid for.
@@ -19,9 +19,9 @@ pub struct Previous {
 pub struct Standing {
     /// The provider.
     pub account: Address,
-    /// What the last final root left it with.
+    /// What the root before left it with.
     pub previous: Previous,
-    /// Its measure at the end of the epoch.
+    /// What is counted of it: by the tool's rule, its measure at the end of the epoch.
     pub measure: Measure,
     /// The least measure that the contract accepts.
     pub least: Measure,
@@ -54,7 +54,7 @@ pub struct Root {
     /// The top of the tree over them.
     pub hash: B256,
     /// The sum of what all would earn if money were no object.
-    pub raw_total: Amount,
+    pub raw_total: U256,
     /// The sum of what all have earned since the programme began.
     pub cumulative_total: Amount,
 }
@@ -69,7 +69,7 @@ pub enum ComputeError {
         index: u32,
         /// What was paid for.
         previous: u128,
-        /// What is claimed now.
+        /// What counts now.
         measure: u128,
     },
     /// A number that the chain cannot hold.
@@ -78,7 +78,7 @@ pub enum ComputeError {
         /// Which provider.
         index: u32,
     },
-    /// The totals do not fit the chain.
+    /// A total that the chain cannot hold.
     #[error("the sum of the rewards does not fit 128 bits")]
     TotalTooLarge,
 }
@@ -86,48 +86,44 @@ pub enum ComputeError {
 /// The money that a root may pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purse {
-    /// The last epoch with a final root.
-    pub last_final: Option<Epoch>,
-    /// What earlier epochs did not earn and later ones may.
+    /// The first epoch without a final root.
+    pub next_epoch: Epoch,
+    /// What the newest final root carried over.
     pub carried: Amount,
-    /// The programme's money that no final root has promised to anybody.
+    /// What was put in before the end of the epoch and is neither promised to providers nor returned.
     pub uncommitted: Amount,
 }
 
 impl Purse {
     /// What a root of `epoch` may pay.
     pub fn allowance(&self, terms: &ProgrammeTerms, epoch: Epoch) -> Amount {
-        let budget = terms.budget_per_epoch.0.saturating_mul(u128::from(epoch.since(self.last_final)));
+        let Some(epochs) = epoch.0.checked_sub(self.next_epoch.0) else { return Amount::ZERO };
+        let budget = terms.budget_per_epoch.0.saturating_mul(u128::from(epochs) + 1);
         Amount(budget.saturating_add(self.carried.0).min(self.uncommitted.0))
     }
 }
 
 /// Computes an epoch's root. The same inputs give the same root, whoever computes it.
 pub fn compute(inputs: &Inputs) -> Result<Root, ComputeError> {
-    let measures: Vec<_> = inputs.standings.iter().map(|standing| standing.measure).collect();
-    root_of(inputs, &measures)
-}
-
-/// The root that follows from these measures.
-fn root_of(inputs: &Inputs, measures: &[Measure]) -> Result<Root, ComputeError> {
-    let mut raws = Vec::with_capacity(measures.len());
-    for (index, (standing, measure)) in (0..).zip(inputs.standings.iter().zip(measures)) {
-        raws.push(raw(inputs, index, standing, *measure)?);
+    let mut raws = Vec::with_capacity(inputs.standings.len());
+    for (index, standing) in (0..).zip(&inputs.standings) {
+        raws.push(raw(inputs, index, standing, standing.measure)?);
     }
-    let raw_total = sum(raws.iter().copied()).ok_or(ComputeError::TotalTooLarge)?;
+    let raw_total = raws.iter().map(|raw| U256::from(raw.0)).sum();
     let mut leaves = Vec::with_capacity(raws.len());
-    for (index, ((standing, measure), raw)) in (0..).zip(inputs.standings.iter().zip(measures).zip(&raws)) {
-        let cumulative = cumulative(standing, *raw, raw_total, inputs.allowance);
+    for (index, (standing, raw)) in (0..).zip(inputs.standings.iter().zip(raws)) {
+        let cumulative = cumulative(standing, raw, raw_total, inputs.allowance);
         leaves.push(Leaf {
             index,
             account: standing.account,
-            measure: *measure,
-            raw: *raw,
+            measure: standing.measure,
+            raw,
             cumulative: cumulative.ok_or(ComputeError::TooLarge { index })?,
         });
     }
-    let cumulative_total =
-        sum(leaves.iter().map(|leaf| leaf.cumulative)).ok_or(ComputeError::TotalTooLarge)?;
+    let mut cumulatives = leaves.iter().map(|leaf| leaf.cumulative);
+    let cumulative_total = cumulatives.try_fold(Amount::ZERO, Amount::checked_add);
+    let cumulative_total = cumulative_total.ok_or(ComputeError::TotalTooLarge)?;
     let hash = hash(inputs.programme, &leaves);
     Ok(Root { leaves, hash, raw_total, cumulative_total })
 }
@@ -143,7 +139,7 @@ pub fn proof(programme: ProgrammeId, leaves: &[Leaf], index: u32) -> Option<Vec<
     tree::proof(&hashes, usize::try_from(index).ok()?)
 }
 
-/// What `measure` would earn since the last final root if money were no object.
+/// What `measure` would earn since the root before if money were no object.
 pub(crate) fn raw(
     inputs: &Inputs,
     index: u32,
@@ -164,24 +160,20 @@ pub(crate) fn raw(
 pub(crate) fn cumulative(
     standing: &Standing,
     raw: Amount,
-    raw_total: Amount,
+    raw_total: U256,
     allowance: Amount,
 ) -> Option<Amount> {
     standing.previous.cumulative.checked_add(scaled(raw, raw_total, allowance))
 }
 
 /// What is paid of `raw` when all of `raw_total` must fit `allowance`, rounded down.
-pub fn scaled(raw: Amount, raw_total: Amount, allowance: Amount) -> Amount {
-    if raw_total <= allowance {
+pub fn scaled(raw: Amount, raw_total: U256, allowance: Amount) -> Amount {
+    if raw_total <= U256::from(allowance.0) {
         return raw;
     }
     // The total is above the allowance here, so it is not zero; a raw above the total is no sum's part, and saturates.
-    let share = U256::from(raw.0) * U256::from(allowance.0) / U256::from(raw_total.0);
+    let share = U256::from(raw.0) * U256::from(allowance.0) / raw_total;
     Amount(share.saturating_to())
-}
-
-fn sum(amounts: impl Iterator<Item = Amount>) -> Option<Amount> {
-    amounts.into_iter().try_fold(Amount::ZERO, Amount::checked_add)
 }
 
 #[cfg(test)]

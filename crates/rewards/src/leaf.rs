@@ -7,22 +7,22 @@ use market::Amount;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProgrammeId(pub U256);
 
-/// What a provider did, since its programme began to count: base units of fees paid, or units of capacity.
+/// What a provider did since ever: base units of fees its leases paid, or units of capacity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Measure(pub u128);
 
 /// One provider's line of a root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Leaf {
     /// The provider's place in the programme, in the order of enrolment.
     pub index: u32,
     /// The provider.
     pub account: Address,
-    /// What it did up to the end of the epoch.
+    /// What it did, as the root counts it.
     pub measure: Measure,
-    /// What that would earn if money were no object, since the last final root.
+    /// What it earned since the root before, if money were no object.
     pub raw: Amount,
-    /// What it has earned in all since it enrolled.
+    /// What it is entitled to since ever.
     pub cumulative: Amount,
 }
 

@@ -2,43 +2,32 @@
 
 use core::fmt;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 use market::Amount;
 
 use crate::compute::{cumulative, raw};
 use crate::{Inputs, Leaf, Measure, Standing};
 
-/// The rule that a leaf breaks.
+/// The rule that a leaf breaks, and the number that the contract has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ground {
-    /// The provider at this place is another.
-    Account,
-    /// The measure is outside what the contract accepts.
-    Measure,
+    /// The measure is below what was counted before, or below a checkpoint.
+    Measure = 1,
     /// The raw reward does not follow from the measure.
-    Raw,
+    Raw = 2,
     /// The cumulative reward does not follow from the raw one.
-    Cumulative,
+    Cumulative = 3,
 }
 
 /// What a leaf says and what it should say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Another account stands at this place.
-    Account {
-        /// What was posted.
-        posted: Address,
-        /// What is right.
-        right: Address,
-    },
-    /// The measure is too small or too great.
+    /// The measure is too small.
     Measure {
         /// What was posted.
         posted: Measure,
         /// The least that is right.
         least: Measure,
-        /// The greatest that is right.
-        most: Measure,
     },
     /// The raw reward does not follow from the measure.
     Raw {
@@ -67,21 +56,46 @@ pub struct Difference {
     pub fault: Fault,
 }
 
-/// A posted root has another number of leaves than there are providers.
+/// The contract does not accept such a root, so the facts that it was compared with are not those of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the root has {posted} leaves for {enrolled} providers")]
-pub struct CountDiffers {
-    /// Leaves of the root.
-    pub posted: usize,
-    /// Providers that had enrolled by the end of the epoch.
-    pub enrolled: usize,
+pub enum Impossible {
+    /// Another number of leaves than there are providers.
+    #[error("the root has {posted} leaves for {enrolled} providers")]
+    Count {
+        /// Leaves of the root.
+        posted: usize,
+        /// Providers that had enrolled by the end of the epoch.
+        enrolled: usize,
+    },
+    /// A leaf is not of the provider at its place.
+    #[error("leaf {index} is of {posted}, but the provider is {enrolled}")]
+    Account {
+        /// The place.
+        index: u32,
+        /// The account of the leaf.
+        posted: Address,
+        /// The provider.
+        enrolled: Address,
+    },
+    /// A leaf counts more than the provider ever did.
+    #[error("leaf {index} counts {posted}, but the counter is at {counter}")]
+    AboveCounter {
+        /// The place.
+        index: u32,
+        /// What the leaf counts.
+        posted: u128,
+        /// What the provider did.
+        counter: u128,
+    },
 }
 
 impl Ground {
+    /// Every ground, in the contract's order.
+    pub const ALL: [Self; 3] = [Self::Measure, Self::Raw, Self::Cumulative];
+
     /// The word for people and scripts.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Account => "account",
             Self::Measure => "measure",
             Self::Raw => "raw",
             Self::Cumulative => "cumulative",
@@ -99,7 +113,6 @@ impl Fault {
     /// The rule that is broken.
     pub const fn ground(&self) -> Ground {
         match self {
-            Self::Account { .. } => Ground::Account,
             Self::Measure { .. } => Ground::Measure,
             Self::Raw { .. } => Ground::Raw,
             Self::Cumulative { .. } => Ground::Cumulative,
@@ -111,27 +124,39 @@ impl Fault {
 ///
 /// A leaf is judged by what it follows from as posted, as the contract does: a raw reward by its own measure, a
 /// cumulative one by its own raw reward and the sum of all that were posted.
-pub fn verify(inputs: &Inputs, posted: &[Leaf]) -> Result<Vec<Difference>, CountDiffers> {
+pub fn verify(inputs: &Inputs, posted: &[Leaf]) -> Result<Vec<Difference>, Impossible> {
     if posted.len() != inputs.standings.len() {
-        return Err(CountDiffers { posted: posted.len(), enrolled: inputs.standings.len() });
+        return Err(Impossible::Count { posted: posted.len(), enrolled: inputs.standings.len() });
     }
-    let raw_total = Amount(posted.iter().fold(0, |total, leaf| leaf.raw.0.saturating_add(total)));
-    let faults = (0..).zip(posted.iter().zip(&inputs.standings)).filter_map(|(index, (leaf, standing))| {
-        let fault = fault(inputs, index, leaf, standing, raw_total)?;
-        Some(Difference { index, account: leaf.account, fault })
-    });
-    Ok(faults.collect())
+    let raw_total = posted.iter().map(|leaf| U256::from(leaf.raw.0)).sum();
+    let mut differences = Vec::new();
+    for (index, (leaf, standing)) in (0..).zip(posted.iter().zip(&inputs.standings)) {
+        possible(index, leaf, standing)?;
+        if let Some(fault) = fault(inputs, leaf, standing, raw_total) {
+            differences.push(Difference { index, account: leaf.account, fault });
+        }
+    }
+    Ok(differences)
 }
 
-fn fault(inputs: &Inputs, index: u32, leaf: &Leaf, standing: &Standing, raw_total: Amount) -> Option<Fault> {
+/// What the contract checks when a root is posted.
+fn possible(index: u32, leaf: &Leaf, standing: &Standing) -> Result<(), Impossible> {
     if leaf.index != index || leaf.account != standing.account {
-        return Some(Fault::Account { posted: leaf.account, right: standing.account });
+        return Err(Impossible::Account { index, posted: leaf.account, enrolled: standing.account });
     }
-    let Standing { least, most, .. } = *standing;
-    if leaf.measure < least || leaf.measure > most {
-        return Some(Fault::Measure { posted: leaf.measure, least, most });
+    if leaf.measure > standing.most {
+        let (posted, counter) = (leaf.measure.0, standing.most.0);
+        return Err(Impossible::AboveCounter { index, posted, counter });
     }
-    let right = raw(inputs, index, standing, leaf.measure).ok();
+    Ok(())
+}
+
+/// What the contract checks when a leaf is refuted.
+fn fault(inputs: &Inputs, leaf: &Leaf, standing: &Standing, raw_total: U256) -> Option<Fault> {
+    if leaf.measure < standing.least {
+        return Some(Fault::Measure { posted: leaf.measure, least: standing.least });
+    }
+    let right = raw(inputs, leaf.index, standing, leaf.measure).ok();
     if right != Some(leaf.raw) {
         return Some(Fault::Raw { posted: leaf.raw, right });
     }
