@@ -3,6 +3,7 @@
 
 pub use ILeaseMarket::{ILeaseMarketErrors, ILeaseMarketEvents};
 pub use IProviderRegistry::{IProviderRegistryErrors, IProviderRegistryEvents};
+pub use IRewardsDistributor::{IRewardsDistributorErrors, IRewardsDistributorEvents};
 
 alloy::sol!(
     #![sol(all_derives = true)]
@@ -12,6 +13,11 @@ alloy::sol!(
 alloy::sol!(
     #![sol(all_derives = true)]
     "../../contracts/src/interfaces/IProviderRegistry.sol"
+);
+
+alloy::sol!(
+    #![sol(all_derives = true)]
+    "../../contracts/src/interfaces/IRewardsDistributor.sol"
 );
 
 alloy::sol! {

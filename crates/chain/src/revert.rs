@@ -5,7 +5,9 @@ use std::fmt;
 use alloy::primitives::{Bytes, FixedBytes};
 use alloy::sol_types::{ContractError, SolInterface};
 
-use crate::abi::{ILeaseMarketErrors, ILibraryErrors::ILibraryErrorsErrors, IProviderRegistryErrors};
+use crate::abi::{
+    ILeaseMarketErrors, ILibraryErrors::ILibraryErrorsErrors, IProviderRegistryErrors, IRewardsDistributorErrors,
+};
 
 /// A contract's reason, decoded as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,10 @@ fn known(data: &[u8], selector: [u8; 4]) -> Option<Revert> {
     named::<ILeaseMarketErrors>(data, ILeaseMarketErrors::name_by_selector(selector))
         .or_else(|| {
             named::<IProviderRegistryErrors>(data, IProviderRegistryErrors::name_by_selector(selector))
+        })
+        .or_else(|| {
+            let name = IRewardsDistributorErrors::name_by_selector(selector);
+            named::<IRewardsDistributorErrors>(data, name)
         })
         .or_else(|| named::<ILibraryErrorsErrors>(data, ILibraryErrorsErrors::name_by_selector(selector)))
         .or_else(|| match ContractError::<ILeaseMarketErrors>::abi_decode(data).ok()? {
