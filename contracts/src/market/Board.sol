@@ -37,6 +37,6 @@ abstract contract Board is Leases {
     }
 
     function _orderHash(Order calldata order) internal view returns (bytes32) {
-        return _hashTypedDataV4(order.hash());
+        return _digest(order.hash());
     }
 }

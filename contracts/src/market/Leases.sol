@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-
 import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
 import {IProviderRegistry} from "../interfaces/IProviderRegistry.sol";
+import {Domain} from "../libraries/Domain.sol";
 import {Settlement} from "../libraries/Settlement.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {Accounts} from "./Accounts.sol";
@@ -12,7 +11,7 @@ import {Accounts} from "./Accounts.sol";
 /// @title Leases
 /// @notice What is stored of a lease, and the three moves that all paths share: pay, end, close.
 /// @dev The terms of a lease are not stored; its id commits to them, and whoever needs them brings the bid.
-abstract contract Leases is Accounts, EIP712 {
+abstract contract Leases is Accounts, Domain {
     using TypedData for ILeaseMarket.Bid;
 
     enum State {
@@ -94,7 +93,7 @@ abstract contract Leases is Accounts, EIP712 {
         uint40 claimWindow,
         uint40 disputeWindow,
         uint40 arbiterWindow
-    ) EIP712("LeaseMarket", "1") {
+    ) {
         if (treasury == address(0)) revert LeaseMarket_ZeroAddress();
         // The arbiter waits for the claim window and must have time left after it.
         if (claimWindow == 0 || disputeWindow == 0 || arbiterWindow <= claimWindow) revert LeaseMarket_BadWindows();
@@ -106,6 +105,10 @@ abstract contract Leases is Accounts, EIP712 {
         ARBITER_WINDOW = arbiterWindow;
         _treasury = treasury;
         emit FeeSet(0, treasury);
+    }
+
+    function _domainName() internal pure override returns (string memory) {
+        return "LeaseMarket";
     }
 
     // ---- Moves ----
@@ -171,7 +174,7 @@ abstract contract Leases is Accounts, EIP712 {
     // ---- Checks ----
 
     function _leaseId(Bid calldata bid) internal view returns (bytes32) {
-        return _hashTypedDataV4(bid.hash());
+        return _digest(bid.hash());
     }
 
     function _actsFor(Acting memory acting, address provider) internal view returns (bool) {

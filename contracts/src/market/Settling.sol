@@ -62,7 +62,7 @@ abstract contract Settling is Leases {
         if (!_actsFor(acting, lease.provider)) return LeaseMarket_NotProvider.selector;
         bytes4 refused = state == State.Active ? _checkStatement(lease, statement) : _checkAdmission(lease, statement);
         if (refused != bytes4(0)) return refused;
-        (address signer,,) = ECDSA.tryRecover(_hashTypedDataV4(statement.hash()), signed.r, signed.vs);
+        (address signer,,) = ECDSA.tryRecover(_digest(statement.hash()), signed.r, signed.vs);
         // A malformed signature gives the zero address, which no lease has for a signer.
         if (signer != lease.signer) return LeaseMarket_BadSigner.selector;
 

@@ -24,7 +24,7 @@ abstract contract Views is Board, Opening {
 
     /// @inheritdoc ILeaseMarket
     function statementDigest(Statement calldata statement) external view returns (bytes32) {
-        return _hashTypedDataV4(statement.hash());
+        return _digest(statement.hash());
     }
 
     /// @inheritdoc ILeaseMarket
