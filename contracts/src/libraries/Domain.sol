@@ -14,11 +14,13 @@ abstract contract Domain is IERC5267 {
 
     bytes32 private immutable NAME_HASH;
     uint256 private immutable CHAIN_ID;
+    address private immutable SELF;
     bytes32 private immutable SEPARATOR;
 
     constructor() {
         NAME_HASH = keccak256(bytes(_domainName()));
         CHAIN_ID = block.chainid;
+        SELF = address(this);
         SEPARATOR = _separatorOf(keccak256(bytes(_domainName())));
     }
 
@@ -48,9 +50,9 @@ abstract contract Domain is IERC5267 {
         return keccak256(abi.encodePacked(hex"1901", _separator(), structHash));
     }
 
-    /// @dev A chain that splits has two ids, and a signature must not count on both.
+    /// @dev A chain that splits has two ids, and a signature must not count on both; nor for borrowed code.
     function _separator() private view returns (bytes32) {
-        return block.chainid == CHAIN_ID ? SEPARATOR : _separatorOf(NAME_HASH);
+        return block.chainid == CHAIN_ID && address(this) == SELF ? SEPARATOR : _separatorOf(NAME_HASH);
     }
 
     function _separatorOf(bytes32 nameHash) private view returns (bytes32) {
