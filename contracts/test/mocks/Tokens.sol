@@ -24,7 +24,7 @@ contract DecimalsToken is ERC20 {
 
 /// @notice A token that takes signatures: EIP-2612 and ERC-3009.
 contract SignatureToken is DecimalsToken(6), ERC20Permit("Mock"), ERC3009 {
-    function decimals() public view override(ERC20, DecimalsToken) returns (uint8) {
+    function decimals() public view virtual override(ERC20, DecimalsToken) returns (uint8) {
         return DecimalsToken.decimals();
     }
 }
@@ -48,6 +48,10 @@ contract BlockingToken is DecimalsToken(6) {
 
     function setBlocked(address account) external {
         _blocked[account] = true;
+    }
+
+    function unblock(address account) external {
+        _blocked[account] = false;
     }
 
     function _update(address from, address to, uint256 value) internal override {
