@@ -74,6 +74,7 @@ contract ProviderThreatsTest is AdversaryTest {
         bid.maxDuration = uint32(bound(seed, 1, 20 days));
         leaseId = startLease(bid, FUNDS);
         uint256 end = START + uint256(bid.maxDuration);
+        vm.warp(bound(seed >> 32, START + 1, end));
         while (block.timestamp <= end + CLAIM_WINDOW) {
             claim(bid, everything());
             seed = uint256(keccak256(abi.encode(seed)));
@@ -134,7 +135,9 @@ contract ProviderThreatsTest is AdversaryTest {
         vm.warp(block.timestamp + CLAIM_WINDOW + 1);
         resolve(ARBITER, 0, bid.maxSlash);
         vm.assertEq(account(TENANT), FUNDS, "all money returned");
-        vm.assertEq(registry.claimable(TENANT), min(claimed, bid.maxSlash), "and of the bond at most what was contested");
+        vm.assertEq(
+            registry.claimable(TENANT), min(claimed, bid.maxSlash), "and of the bond at most what was contested"
+        );
     }
 
     // ---- T13: a thief has the operator key ----
@@ -249,8 +252,9 @@ contract ProviderThreatsTest is AdversaryTest {
 
     function tryOpen() private returns (bool) {
         (bytes32 r, bytes32 vs) = vm.signCompact(OPERATOR_KEY, market.leaseIdOf(bid));
-        return attempt(
-            bid.tenant, address(market), abi.encodeCall(ILeaseMarket.openLease, (bid, r, vs, SESSION, uint128(0)))
-        );
+        return
+            attempt(
+                bid.tenant, address(market), abi.encodeCall(ILeaseMarket.openLease, (bid, r, vs, SESSION, uint128(0)))
+            );
     }
 }
