@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+
 import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
 import {DecimalsToken, FalseToken, FeeToken, NoReturnToken, ReentrantToken} from "../mocks/Tokens.sol";
 import {MarketTest} from "../support/MarketTest.sol";
@@ -52,7 +54,7 @@ contract DepositTest is MarketTest {
     function test_refuses_a_token_that_answers_false() public {
         FalseToken falseToken = new FalseToken();
         market.allowToken(address(falseToken));
-        vm.expectRevert();
+        expectError(abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, falseToken));
         market.deposit(address(falseToken), TENANT, 1);
         vm.assertEq(market.available(TENANT, address(falseToken)), 0, "account");
     }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+
 import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
 import {IProviderRegistry} from "../../src/interfaces/IProviderRegistry.sol";
+import {DecimalsToken} from "../mocks/Tokens.sol";
 import {Edges} from "../support/Edges.sol";
 import {MarketTest} from "../support/MarketTest.sol";
 import {vm} from "../support/Vm.sol";
@@ -406,5 +410,45 @@ contract DisputeWindowsTest is WindowTest {
 
     function ruling(address who, uint128 award, uint96 slash) private view returns (Call memory) {
         return by(who, abi.encodeCall(ILeaseMarket.resolve, (bid, award, slash)));
+    }
+}
+
+/// @dev A market in production gives its administrators a delay; its users see what comes before it does.
+contract AdministrationWindowsTest is WindowTest {
+    uint32 private constant DELAY = 2 days;
+
+    function setUp() public override {
+        super.setUp();
+        bytes4[] memory selectors = new bytes4[](4);
+        selectors[0] = ILeaseMarket.allowToken.selector;
+        selectors[1] = ILeaseMarket.setFee.selector;
+        selectors[2] = ILeaseMarket.setIntakePaused.selector;
+        selectors[3] = ILeaseMarket.recoverSurplus.selector;
+        authority.setTargetFunctionRole(address(market), selectors, 1);
+        authority.grantRole(1, ARBITER, DELAY);
+        token.mint(address(market), 7);
+    }
+
+    function test_what_is_scheduled_waits_for_its_delay_and_lapses_after_a_week() public {
+        address fresh = address(new DecimalsToken(18));
+        bytes[4] memory calls = [
+            abi.encodeCall(ILeaseMarket.allowToken, (fresh)),
+            abi.encodeCall(ILeaseMarket.setFee, (500, STRANGER)),
+            abi.encodeCall(ILeaseMarket.setIntakePaused, (true)),
+            abi.encodeCall(ILeaseMarket.recoverSurplus, (address(token), STRANGER))
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            bytes32 id = authority.hashOperation(ARBITER, address(market), calls[i]);
+            bytes memory unscheduled = abi.encodeWithSelector(IAccessManager.AccessManagerNotScheduled.selector, id);
+            vm.assertEq(outcome(by(ARBITER, calls[i])), unscheduled, "unscheduled");
+            vm.prank(ARBITER);
+            authority.schedule(address(market), calls[i], 0);
+            bytes memory early = abi.encodeWithSelector(IAccessManager.AccessManagerNotReady.selector, id);
+            checkEdge(START + DELAY, by(ARBITER, calls[i]), early, DONE, DONE);
+            bytes memory lapsed = abi.encodeWithSelector(IAccessManager.AccessManagerExpired.selector, id);
+            checkEdge(START + DELAY + 1 weeks, by(ARBITER, calls[i]), DONE, lapsed, lapsed);
+            bytes memory refused = abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, STRANGER);
+            checkEdge(START + DELAY, by(STRANGER, calls[i]), refused, refused, refused);
+        }
     }
 }

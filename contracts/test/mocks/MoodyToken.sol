@@ -53,6 +53,7 @@ contract MoodyToken is SignatureToken {
     Permits private _permits;
     mapping(address account => uint256) private _pretended;
     uint256 private _moved;
+    uint8 private _decimals = 6;
 
     function behave(Moves moves, Answers answers) external {
         (_moves, _answers) = (moves, answers);
@@ -64,6 +65,14 @@ contract MoodyToken is SignatureToken {
 
     function permitAs(Permits permits) external {
         _permits = permits;
+    }
+
+    function tellDecimals(uint8 decimals_) external {
+        _decimals = decimals_;
+    }
+
+    function decimals() public view override returns (uint8) {
+        return _decimals;
     }
 
     function transfer(address to, uint256 value) public override returns (bool) {

@@ -61,6 +61,46 @@ contract AttestTest is RegistryTest {
         vm.stopPrank();
     }
 
+    function test_attestations_of_many_auditors_and_providers_stay_apart() public {
+        address other = address(0xB100);
+        fundFor(other, BOND);
+        vm.prank(other);
+        registry.register(OPERATOR, EXPIRY, BOND, "", 0);
+        for (uint40 i = 1; i <= 20; ++i) {
+            vm.startPrank(auditor(i));
+            registry.attest(PROVIDER, bytes32(uint256(i)), EXPIRY + i);
+            registry.attest(other, bytes32(uint256(1000 + i)), EXPIRY + 1000 + i);
+            if (i % 3 == 0) registry.revoke(PROVIDER);
+            vm.stopPrank();
+        }
+        for (uint40 i = 1; i <= 20; ++i) {
+            (bytes32 claims,, uint40 expiry) = registry.attestationOf(PROVIDER, auditor(i));
+            vm.assertEq(claims, i % 3 == 0 ? bytes32(0) : bytes32(uint256(i)), "claims");
+            vm.assertEq(expiry, i % 3 == 0 ? 0 : EXPIRY + i, "expiry");
+            (claims,, expiry) = registry.attestationOf(other, auditor(i));
+            vm.assertEq(claims, bytes32(uint256(1000 + i)), "the other provider's claims");
+            vm.assertEq(expiry, EXPIRY + 1000 + i, "the other provider's expiry");
+        }
+    }
+
+    function test_an_attestation_gives_nobody_a_right_and_outlives_the_bond() public {
+        IProviderRegistry.ProviderView memory before = provider();
+        vm.prank(AUDITOR);
+        registry.attest(PROVIDER, CLAIMS, EXPIRY);
+        assertEq(provider(), before);
+        vm.assertEq(registry.isAuthorised(PROVIDER, AUDITOR), false, "the auditor acts for nobody");
+        vm.startPrank(PROVIDER);
+        registry.startUnbond(BOND);
+        vm.warp(START + UNBOND_DELAY);
+        registry.withdrawBond(PROVIDER);
+        vm.stopPrank();
+        vm.assertEq(provider().status, 2, "inactive");
+        assertAttested(CLAIMS, START, EXPIRY);
+        vm.prank(AUDITOR);
+        registry.attest(PROVIDER, CLAIMS, EXPIRY + 1);
+        assertAttested(CLAIMS, START + UNBOND_DELAY, EXPIRY + 1);
+    }
+
     function test_only_the_named_deployer_sets_the_market() public {
         IProviderRegistry other = IProviderRegistry(
             vm.deployCode("ProviderRegistry.sol:ProviderRegistry", abi.encode(token, MIN_BOND, UNBOND_DELAY, STRANGER))
@@ -70,6 +110,10 @@ contract AttestTest is RegistryTest {
         vm.prank(STRANGER);
         other.setMarket(address(this));
         vm.assertEq(other.market(), address(this), "market");
+    }
+
+    function auditor(uint40 i) private pure returns (address) {
+        return address(uint160(0xB200) + i);
     }
 
     function assertAttested(bytes32 claimsHash, uint40 issuedAt, uint40 expiry) private view {

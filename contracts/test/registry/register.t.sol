@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IProviderRegistry} from "../../src/interfaces/IProviderRegistry.sol";
 import {FeeToken} from "../mocks/Tokens.sol";
+import {refusedBy} from "../support/Deploy.sol";
 import {RegistryTest} from "../support/RegistryTest.sol";
 import {vm} from "../support/Vm.sol";
 
@@ -90,9 +91,12 @@ contract RegisterTest is RegistryTest {
         vm.assertEq(registry.market(), address(this), "market");
     }
 
-    function test_the_constructor_needs_a_token() public {
-        vm.expectRevert();
-        deployRegistry(address(0));
+    function test_the_constructor_needs_a_token_and_a_deployer() public {
+        bytes memory zero = abi.encodeWithSelector(IProviderRegistry.ProviderRegistry_ZeroAddress.selector);
+        bytes memory arguments = abi.encode(address(0), MIN_BOND, UNBOND_DELAY, STRANGER);
+        vm.assertEq(refusedBy("ProviderRegistry.sol:ProviderRegistry", arguments), zero, "token");
+        arguments = abi.encode(token, MIN_BOND, UNBOND_DELAY, address(0));
+        vm.assertEq(refusedBy("ProviderRegistry.sol:ProviderRegistry", arguments), zero, "deployer");
     }
 }
 

@@ -73,6 +73,25 @@ contract RegistryWindowsTest is RegistryTest, Edges {
         checkEdge(unbondAt, by(PROVIDER, data), early, DONE, DONE);
     }
 
+    function test_attest_with_an_expiry_that_lies_ahead() public {
+        bytes memory data = abi.encodeCall(IProviderRegistry.attest, (PROVIDER, bytes32("claims"), EXPIRY));
+        checkEdge(EXPIRY, by(STRANGER, data), DONE, badExpiry(), badExpiry());
+    }
+
+    function test_revoke_and_attestationOf_know_no_time() public {
+        vm.prank(STRANGER);
+        registry.attest(PROVIDER, bytes32("claims"), EXPIRY);
+        checkEdge(EXPIRY, by(STRANGER, abi.encodeCall(IProviderRegistry.revoke, (PROVIDER))), DONE, DONE, DONE);
+        for (uint256 i = 0; i < 3; ++i) {
+            uint256 state = toSecond(EXPIRY, i);
+            (bytes32 claims, uint40 issuedAt, uint40 expiry) = registry.attestationOf(PROVIDER, STRANGER);
+            vm.assertEq(claims, bytes32("claims"), second(i));
+            vm.assertEq(issuedAt, START, "issued");
+            vm.assertEq(expiry, EXPIRY, "whoever reads it compares the expiry");
+            back(state);
+        }
+    }
+
     function locking(address signer) private view returns (Call memory) {
         return by(address(this), abi.encodeCall(IProviderRegistry.lock, (PROVIDER, signer, 0, 1)));
     }

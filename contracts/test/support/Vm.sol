@@ -18,6 +18,7 @@ interface Vm {
     function startPrank(address sender) external;
     function stopPrank() external;
     function deployCode(string calldata artifact, bytes calldata args) external returns (address);
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function etch(address target, bytes calldata code) external;
     function assume(bool condition) external pure;
     function label(address account, string calldata name) external;
