@@ -2,7 +2,7 @@
 // Writes abi/<Name>.json from forge's artifacts (run `forge build` first); `--check` fails on a stale file.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
-const NAMES = ["ILeaseMarket", "IProviderRegistry", "LeaseMarket", "ProviderRegistry", "TestUSD"];
+const NAMES = ["ILeaseMarket", "IProviderRegistry", "IRewardsDistributor", "LeaseMarket", "ProviderRegistry", "RewardsDistributor", "TestUSD"];
 const root = new URL("../", import.meta.url);
 
 let stale = 0;
