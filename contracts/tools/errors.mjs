@@ -2,11 +2,11 @@
 // Says for every error of the contracts (abi/*.json) which test expects it, exactly; `--check` prints only what is
 // missing. Exit code 1 if an error is expected nowhere, or the list of unreachable ones below is stale; 0 otherwise.
 //
-// "Expects exactly" is read off the sources of the tests. A statement of test/**/*.t.sol counts when it names
+// "Expects exactly" is read off the sources of the tests. A statement of test/**/*.sol counts when it names
 // `<Error>.selector` and either
-//   - is part of an expectation (a call of expect…, check…, assert… or skipped, or the value of a variable that such a
-//     call takes in the same file), with its arguments if the error has any (`abi.encodeWithSelector(<Error>.selector,
-//     …)`, or the error's argument-free form), or
+//   - is part of an expectation (a call of expect…, check…, assert…, …Fails or skipped, or the value of a variable that
+//     such a call takes in the same file) with as many arguments as the error has (`abi.encodeWithSelector(
+//     <Error>.selector, …)`, or a test's own short form of it with the selector first), or
 //   - names it as the reason for which a batch passes over an item (expectSkip, checkSkipped, skipped): there the
 //     selector is all that the contract tells.
 // That the expectation holds is the test's own business: forge runs it.
@@ -28,7 +28,7 @@ const check = process.argv.includes("--check");
 const files = (folder) =>
   readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
-    return statSync(path).isDirectory() ? files(path) : path.endsWith(".t.sol") ? [path] : [];
+    return statSync(path).isDirectory() ? files(path) : path.endsWith(".sol") ? [path] : [];
   });
 
 /** Every error of every ABI, by name: how many arguments it has and which ABIs list it. */
@@ -61,9 +61,22 @@ function statements(text) {
   return result;
 }
 
-const EXPECTS = /\b(?:expect|check|assert|skipped)\w*\s*\(/;
+const EXPECTS = /\b(?:(?:expect|check|assert|skipped)\w*|\w+Fails)\s*\(/;
 const SKIPS = /\b(?:expectSkip|checkSkipped|skipped)\s*\(/;
 const DECLARES = /\b(?:bytes memory|bytes4(?: private| internal)? constant|bytes4)\s+(\w+)\s*=/;
+
+/** How many more arguments the call has whose argument `rest` follows. */
+function argumentsAfter(rest) {
+  let depth = 0;
+  let count = 0;
+  for (const character of rest) {
+    if ("([{".includes(character)) depth += 1;
+    if (")]}".includes(character)) depth -= 1;
+    if (depth < 0) break;
+    if (character === "," && depth === 0) count += 1;
+  }
+  return count;
+}
 
 /** Where, in one file, which error is expected exactly. */
 function expectations(path) {
@@ -76,9 +89,9 @@ function expectations(path) {
     const declared = DECLARES.exec(text);
     const expecting = EXPECTS.test(text) ? text : declared && isExpected(declared[1])?.text;
     if (!expecting) return [];
-    return [...text.matchAll(/(abi\.encodeWithSelector\(\s*)?(?:\w+\.)?\b(\w+)\.selector(\s*,)?/g)].map(([, encoded, name, more]) => ({
-      name,
-      arguments: Boolean(encoded && more),
+    return [...text.matchAll(/(?:\w+\.)?\b(\w+)\.selector/g)].map((match) => ({
+      name: match[1],
+      arguments: argumentsAfter(text.slice(match.index + match[0].length)),
       skipped: SKIPS.test(expecting),
       at: `${relative(ROOT, path)}:${line}`,
     }));
@@ -90,7 +103,7 @@ const problems = [];
 const known = errors();
 for (const { name, inputs, abis } of known) {
   const named = expected.filter((one) => one.name === name);
-  const exact = named.filter((one) => one.skipped || inputs.length === 0 || one.arguments);
+  const exact = named.filter((one) => one.skipped || one.arguments === inputs.length || inputs.length === 0);
   if (name in UNREACHABLE) {
     if (named.length > 0) problems.push(`${name}: listed as unreachable, but ${named[0].at} expects it`);
     continue;
