@@ -32,6 +32,9 @@ const EXCUSED = {
     "if (penalty == 0) REGISTRY.unlock(bid.provider, bid.maxSlash);":
       "both branches run: test_without_a_penalty_a_no_show_only_unlocks and test_declining_late_costs_the_penalty",
   },
+  "src/market/Settling.sol": {
+    "return bytes4(0);": "the end of `_settle`, made one with the ends of its neighbours; every settled statement passes it",
+  },
 };
 
 const option = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
