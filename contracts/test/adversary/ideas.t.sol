@@ -400,6 +400,25 @@ contract ExtremesTest is AdversaryTest {
         vm.assertEq(lease(leaseId).endAt, START + uint256(type(uint24).max), "194 days");
     }
 
+    /// @dev The last second that 32 bits hold: a lease that ends in it has all its windows after it.
+    function test_a_lease_that_ends_with_32_bits_has_all_its_windows() public {
+        uint256 end = type(uint32).max;
+        vm.warp(end - 1 days);
+        bid.validUntil = type(uint40).max;
+        leaseId = startLease(bid, DEPOSIT);
+        vm.assertEq(lease(leaseId).endAt, end, "endAt");
+        vm.warp(end + CLAIM_WINDOW);
+        vm.assertEq(claim(bid, makeUsage(3600)), 1, "claimed in the last second");
+        vm.assertEq(lease(leaseId).pendingAt, end, "up to the end");
+        vm.warp(end + CLAIM_WINDOW + DISPUTE_WINDOW - 1);
+        vm.assertEq(finalize(), 0, "still disputable");
+        dispute(bid, 1000);
+        vm.assertEq(lease(leaseId).endAt, end, "endAt stays");
+        vm.warp(block.timestamp + ARBITER_WINDOW);
+        resolve(STRANGER, 0, 0);
+        vm.assertEq(account(PROVIDER), 1000 + uint256(HOUR - 1000) * bid.splitBps / 10_000, "the split");
+    }
+
     /// @dev A start window as long as its type: nothing overflows, nobody's later `confirm` is cut off, and until it has
     /// passed only the provider can give the lease back. A tenant must look at it before it accepts.
     function test_a_start_window_as_long_as_its_type_binds_the_tenant_until_the_provider_moves() public {
