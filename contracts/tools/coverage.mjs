@@ -35,6 +35,9 @@ const EXCUSED = {
   "src/market/Settling.sol": {
     "return bytes4(0);": "the end of `_settle`, made one with the ends of its neighbours; every settled statement passes it",
   },
+  "src/rewards/measures/Standing.sol": {
+    "return false;": "made one with the function's default; an attestation by somebody else is refused in standing.t.sol",
+  },
 };
 
 const option = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
