@@ -18,6 +18,8 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 // Errors of libraries that are in an ABI because the compiler sees them, and that no call can provoke.
 const UNREACHABLE = {
+  AddressEmptyCode: "the distributor lends its storage only to the code that its constructor created",
+  CheckpointUnorderedInsertion: "epochs and times of checkpoints only grow",
   AccessManagedRequiredDelay: "IAccessManaged declares it and AccessManaged never reverts with it",
 };
 // A token for test chains: its errors are OpenZeppelin's, none of ours.
@@ -81,20 +83,20 @@ function argumentsAfter(rest) {
 /** Where, in one file, which error is expected exactly. */
 function expectations(path) {
   const all = statements(code(readFileSync(path, "utf8")));
-  const isExpected = (variable) => {
-    const name = new RegExp(`\\b${variable}\\b`);
-    return all.find(({ text }) => EXPECTS.test(text) && name.test(text));
-  };
   return all.flatMap(({ text, line }) => {
-    const declared = DECLARES.exec(text);
-    const expecting = EXPECTS.test(text) ? text : declared && isExpected(declared[1])?.text;
-    if (!expecting) return [];
-    return [...text.matchAll(/(?:\w+\.)?\b(\w+)\.selector/g)].map((match) => ({
-      name: match[1],
-      arguments: argumentsAfter(text.slice(match.index + match[0].length)),
-      skipped: SKIPS.test(expecting),
-      at: `${relative(ROOT, path)}:${line}`,
-    }));
+    const at = `${relative(ROOT, path)}:${line}`;
+    const declared = DECLARES.exec(text)?.[1];
+    const uses = declared ? all.filter((one) => EXPECTS.test(one.text) && new RegExp(`\\b${declared}\\b`).test(one.text)) : [];
+    if (!EXPECTS.test(text) && uses.length === 0) return [];
+    return [...text.matchAll(/(?:\w+\.)?\b(\w+)\.selector/g)].flatMap((match) => {
+      const here = argumentsAfter(text.slice(match.index + match[0].length));
+      // A variable may hold the bare selector; then its uses bring the arguments.
+      const there = uses.flatMap((one) =>
+        [...one.text.matchAll(new RegExp(`\\b${declared}\\b`, "g"))].map((use) => argumentsAfter(one.text.slice(use.index + declared.length))),
+      );
+      const skips = [text, ...uses.map((one) => one.text)].some((one) => SKIPS.test(one));
+      return [here, ...there].map((count) => ({ name: match[1], arguments: count, skipped: skips, at }));
+    });
   });
 }
 
