@@ -66,6 +66,8 @@ enum Command {
     /// Offer a cluster to the market
     #[command(subcommand)]
     Provider(command::provider::Command),
+    /// Reward programmes: compute and check what providers earn, post it, claim it
+    Rewards(command::rewards::Args),
     /// Work on manifests without spending anything
     #[command(subcommand)]
     Manifest(command::manifest::Command),
@@ -90,6 +92,7 @@ impl Args {
                 Command::List(args) => command::list::run(&context, args).await,
                 Command::Wallet(command) => command::wallet::run(&context, command).await,
                 Command::Provider(command) => command::provider::run(&context, command).await,
+                Command::Rewards(args) => command::rewards::run(&context, args).await,
                 Command::Manifest(command) => command::manifest::run(&context, command),
             }
         })

@@ -9,6 +9,7 @@ pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod manifest;
 pub(crate) mod provider;
+pub(crate) mod rewards;
 pub(crate) mod status;
 pub(crate) mod usage;
 pub(crate) mod wallet;

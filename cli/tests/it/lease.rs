@@ -3,14 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 
-use chain::{At, HotKey};
+use chain::At;
 use market::Amount;
 use serde_json::{Value, json};
 use testkit::anvil::Mining;
 use testkit::{Fault, FaultyRpc, TestMarket};
 
 use crate::provider::{self, Manners, Provider};
-use crate::run::{Ran, Sandbox};
+use crate::run::{Ran, Sandbox, write_key};
 
 const MANIFEST: &str = "\
 version: v1
@@ -97,12 +97,6 @@ impl World {
         let account = client.available(tenant, At::Latest).await.unwrap();
         account.saturating_add(client.token_balance(tenant, At::Latest).await.unwrap())
     }
-}
-
-fn write_key(sandbox: &Sandbox, name: &str, key: &HotKey) {
-    use std::os::unix::fs::PermissionsExt;
-    sandbox.write(name, &key.expose(|bytes| alloy_primitives::hex::encode(bytes)));
-    std::fs::set_permissions(sandbox.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 mod lease;
 mod manifest;
 mod provider;
+mod rewards;
 mod run;
 mod usage;
 mod wallet;

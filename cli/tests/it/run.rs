@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use chain::HotKey;
+
 /// A home folder and nothing inherited.
 pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
@@ -61,4 +63,11 @@ impl Sandbox {
 
 pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Writes a key as the binary wants it.
+pub(crate) fn write_key(sandbox: &Sandbox, name: &str, key: &HotKey) {
+    use std::os::unix::fs::PermissionsExt;
+    sandbox.write(name, &key.expose(|bytes| alloy_primitives::hex::encode(bytes)));
+    std::fs::set_permissions(sandbox.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
 }

@@ -338,7 +338,7 @@ impl ChainClient {
     }
 }
 
-async fn read<C: SolCall>(
+pub(crate) async fn read<C: SolCall>(
     rpc: &Rpc,
     contract: Address,
     name: &'static str,

@@ -33,6 +33,12 @@ pub enum ConvertError {
     /// A provider status that this version does not know.
     #[error("the provider status {0} is unknown")]
     ProviderStatus(u8),
+    /// A kind of programme that this version does not know.
+    #[error("the kind {0} of the programme is unknown")]
+    ProgrammeKind(u8),
+    /// A multiplier past the chain's 16 bits.
+    #[error("the factor {0} does not fit 16 bits")]
+    Factor(u32),
     /// Requirements that are not the hash's preimage.
     #[error("the requirements do not hash to the order's requirements hash")]
     RequirementsHash,

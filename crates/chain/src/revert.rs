@@ -6,7 +6,8 @@ use alloy::primitives::{Bytes, FixedBytes};
 use alloy::sol_types::{ContractError, SolInterface};
 
 use crate::abi::{
-    ILeaseMarketErrors, ILibraryErrors::ILibraryErrorsErrors, IProviderRegistryErrors, IRewardsDistributorErrors,
+    ILeaseMarketErrors, ILibraryErrors::ILibraryErrorsErrors, IProviderRegistryErrors,
+    IRewardsDistributorErrors,
 };
 
 /// A contract's reason, decoded as far as it is known.
