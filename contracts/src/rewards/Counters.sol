@@ -40,8 +40,17 @@ abstract contract Counters is Programmes {
         return uint128(member.counts.latest());
     }
 
+    /// @dev The newest two entries are looked at first: no report is older than that while the newest epoch of all is
+    /// posted, so that a long history does not make posting expensive.
     function _countAt(Member storage member, uint32 epoch) internal view returns (uint128) {
-        // The cast holds: only 128-bit counters are pushed.
-        return uint128(member.counts.upperLookup(epoch));
+        Checkpoints.Trace224 storage counts = member.counts;
+        uint256 length = counts.length();
+        for (uint256 i = length; i > 0 && i + 2 > length; --i) {
+            // The cast holds: one entry for each epoch at most.
+            Checkpoints.Checkpoint224 memory entry = counts.at(uint32(i - 1));
+            // The cast holds: only 128-bit counters are pushed.
+            if (entry._key <= epoch) return uint128(entry._value);
+        }
+        return uint128(counts.upperLookup(epoch));
     }
 }

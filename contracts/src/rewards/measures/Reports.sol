@@ -76,7 +76,9 @@ abstract contract Reports is Standing {
         address previous;
         for (uint256 i = 0; i < r.length; ++i) {
             (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(digest, r[i], vs[i]);
-            if (problem != ECDSA.RecoverError.NoError) revert IRewardsDistributor.RewardsDistributor_InvalidSignature(i);
+            if (problem != ECDSA.RecoverError.NoError) {
+                revert IRewardsDistributor.RewardsDistributor_InvalidSignature(i);
+            }
             if (signer <= previous) revert IRewardsDistributor.RewardsDistributor_SignersNotAscending(i);
             if (!_isAuditor(programme, signer)) revert IRewardsDistributor.RewardsDistributor_NotAuditor(id, signer);
             previous = signer;
