@@ -21,6 +21,8 @@ const UNREACHABLE = {
   AddressEmptyCode: "the distributor lends its storage only to the code that its constructor created",
   CheckpointUnorderedInsertion: "epochs and times of checkpoints only grow",
   AccessManagedRequiredDelay: "IAccessManaged declares it and AccessManaged never reverts with it",
+  AddressEmptyCode: "the code that the distributor runs as its own was created by its constructor",
+  CheckpointUnorderedInsertion: "histories are written by epoch, and time does not go back",
 };
 // A token for test chains: its errors are OpenZeppelin's, none of ours.
 const NOT_OURS = new Set(["TestUSD.json"]);

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
-const CONTRACTS = ["LeaseMarket", "ProviderRegistry", "AccessManager"];
+const CONTRACTS = ["LeaseMarket", "ProviderRegistry", "RewardsDistributor", "RewardsMeasures", "AccessManager"];
 
 const LATER = new Map([
   [0x1e, "CLZ"],

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-
 import {IRewardsDistributor} from "../interfaces/IRewardsDistributor.sol";
 
 /// @title ReportDigest
 /// @notice What auditors sign: the EIP-712 digest of a report, for this chain and this contract.
+/// @dev Without OpenZeppelin's helpers, whose imports need MCOPY, which not every chain has.
 library ReportDigest {
     bytes32 private constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
@@ -18,6 +17,6 @@ library ReportDigest {
     /// @dev The domain is computed each time: after a fork of the chain it is right on both.
     function digest(IRewardsDistributor.CapacityReport calldata report) internal view returns (bytes32) {
         bytes32 domain = keccak256(abi.encode(DOMAIN_TYPEHASH, NAME, VERSION, block.chainid, address(this)));
-        return MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(REPORT_TYPEHASH, report)));
+        return keccak256(abi.encodePacked(hex"1901", domain, keccak256(abi.encode(REPORT_TYPEHASH, report))));
     }
 }

@@ -83,12 +83,11 @@ contract ClaimTest is RewardsTest {
         earn(ALICE, 100e6);
         post(id, 1, second());
         passWindow();
-        bytes4 bad = IRewardsDistributor.RewardsDistributor_BadProof.selector;
-        claimFails(id, first(), 0, err3(bad, id, 2, 0));
+        claimFails(id, first(), 0, err3(IRewardsDistributor.RewardsDistributor_BadProof.selector, id, 2, 0));
         vm.assertEq(claimable(first(), 0), 0, "an old leaf");
         IRewardsDistributor.Leaf[] memory forged = second();
         forged[0].cumulative += 1;
-        claimFails(id, forged, 0, err3(bad, id, 2, 0));
+        claimFails(id, forged, 0, err3(IRewardsDistributor.RewardsDistributor_BadProof.selector, id, 2, 0));
         claim(id, second(), 0);
         vm.assertEq(token.balanceOf(ALICE), 60e6, "both epochs");
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Errors} from "@openzeppelin/contracts/utils/Errors.sol";
+
 import {IRewardsDistributor} from "../../src/interfaces/IRewardsDistributor.sol";
 import {vm} from "../support/Vm.sol";
 import {RewardsTest} from "./support/RewardsTest.sol";
@@ -208,6 +210,15 @@ contract CreateTest is RewardsTest {
         createFails(terms, "regionCaps");
         terms.regionCaps = regions(64);
         create(terms);
+    }
+
+    function test_a_word_outside_its_type_is_no_term() public {
+        bytes memory data = abi.encodeCall(IRewardsDistributor.create, (makeMatched()));
+        // The eighth word of the struct, after the selector and the struct's place: `rollover`.
+        data[4 + 32 + 8 * 32 - 1] = 0x02;
+        (bool done, bytes memory answer) = address(rewards).call(data);
+        vm.assertTrue(!done, "refused");
+        vm.assertEq(answer, abi.encodeWithSelector(Errors.FailedCall.selector), "without a reason");
     }
 
     function regions(uint256 count) private pure returns (IRewardsDistributor.RegionCap[] memory caps) {

@@ -88,10 +88,9 @@ contract PostTest is RewardsTest {
         vm.warp(endOf(1));
         post(id, 0, right());
         vm.warp(block.timestamp + WINDOW - 1);
-        bytes4 stale = IRewardsDistributor.RewardsDistributor_StaleBase.selector;
-        postFails(id, 1, 1, right(), err1(stale, 0));
+        postFails(id, 1, 1, right(), err1(IRewardsDistributor.RewardsDistributor_StaleBase.selector, 0));
         vm.warp(block.timestamp + 1);
-        postFails(id, 1, 0, right(), err1(stale, 1));
+        postFails(id, 1, 0, right(), err1(IRewardsDistributor.RewardsDistributor_StaleBase.selector, 1));
         IRewardsDistributor.Leaf[] memory next = right();
         (next[0].raw, next[1].raw) = (0, 0);
         postOn(id, 1, 1, next);
@@ -102,13 +101,12 @@ contract PostTest is RewardsTest {
         enrol(id, CAROL);
         IRewardsDistributor.Leaf[] memory leaves = new IRewardsDistributor.Leaf[](3);
         (leaves[0], leaves[1], leaves[2]) = (right()[0], right()[1], leaf(2, CAROL, 0, 0, 0));
-        bytes4 bad = IRewardsDistributor.RewardsDistributor_BadLeafCount.selector;
-        postFails(id, 0, 0, leaves, err2(bad, 2, 3));
-        postFails(id, 0, 0, one(right()[0]), err2(bad, 2, 1));
+        postFails(id, 0, 0, leaves, err2(IRewardsDistributor.RewardsDistributor_BadLeafCount.selector, 2, 3));
+        postFails(id, 0, 0, one(right()[0]), err2(IRewardsDistributor.RewardsDistributor_BadLeafCount.selector, 2, 1));
         uint256 empty = create(atNow());
         fund(empty, BUDGET);
         vm.warp(block.timestamp + LENGTH);
-        postFails(empty, 0, 0, none(), err2(bad, 0, 0));
+        postFails(empty, 0, 0, none(), err2(IRewardsDistributor.RewardsDistributor_BadLeafCount.selector, 0, 0));
     }
 
     function atNow() private view returns (IRewardsDistributor.ProgrammeTerms memory terms) {

@@ -180,15 +180,25 @@ contract RefuteTest is RewardsTest {
         IRewardsDistributor.Leaf[] memory leaves = second();
         leaves[0].cumulative += 1;
         uint32 number = post(id, 1, leaves);
-        bytes4 bad = IRewardsDistributor.RewardsDistributor_BadProof.selector;
-        refuteFails(id, number, second(), 0, first(), err3(bad, id, number, 0));
+        refuteFails(
+            id,
+            number,
+            second(),
+            0,
+            first(),
+            err3(IRewardsDistributor.RewardsDistributor_BadProof.selector, id, number, 0)
+        );
         IRewardsDistributor.Leaf[] memory other = first();
         other[0].cumulative -= 1;
-        refuteFails(id, number, leaves, 0, other, err3(bad, id, 1, 0));
+        refuteFails(
+            id, number, leaves, 0, other, err3(IRewardsDistributor.RewardsDistributor_BadProof.selector, id, 1, 0)
+        );
         other = two(first()[1], first()[0]);
-        refuteFails(id, number, leaves, 0, other, err3(bad, id, 1, 1));
+        refuteFails(
+            id, number, leaves, 0, other, err3(IRewardsDistributor.RewardsDistributor_BadProof.selector, id, 1, 1)
+        );
         bytes32[] memory proof = Tree.proof(id, leaves, 0);
-        vm.expectRevert(err3(bad, id, 1, 0));
+        vm.expectRevert(err3(IRewardsDistributor.RewardsDistributor_BadProof.selector, id, 1, 0));
         rewards.refute(id, number, leaves[0], proof, noLeaf(), noProof());
     }
 
