@@ -5,12 +5,12 @@ use alloy_sol_types::SolCall;
 use chain::abi::{ILeaseMarket, IRewardsDistributor as d};
 use chain::rewards::attribute_id;
 use chain::rpc::At;
-use chain::{Call, ChainEvent, HotKey, RewardsClient};
+use chain::{Call, ChainClient, ChainEvent, HotKey, RewardsClient, RewardsError};
 use market::{Amount, LeaseId, SignedBid, Statement, Usage, amount};
 use rewards::{Epoch, Leaf, ProgrammeId};
 use serde_json::{Value, json};
-use testkit::TestMarket;
 use testkit::test_market::WALLET;
+use testkit::{Fault, FaultyRpc, TestMarket};
 
 use crate::run::{Ran, Sandbox, write_key};
 
@@ -294,4 +294,34 @@ async fn terms_that_cannot_be_are_refused_before_anything_is_sent() {
     world.sandbox.write("terms.yaml", &MATCHED.replace("maxRate: '0.9'", "maxRate: '0.91'"));
     let ran = world.run("tenant", &["create", "--terms", "terms.yaml"]);
     assert_eq!((ran.code, ran.stderr.contains("RewardsDistributor_BadTerms")), (Some(1), true), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_leaves_logs_out_is_found_out_and_one_that_hands_out_few_is_asked_often() {
+    let world = World::new().await;
+    world.programme(MATCHED);
+    let (lease, bid) = world.open_lease().await;
+    world.market.anvil.pass(1_800).await.unwrap();
+    world.settle(lease, &bid).await;
+    let programme = ProgrammeId(U256::from(1));
+    let honest = world.rewards.past(programme).await.unwrap();
+
+    let proxy = FaultyRpc::start(world.market.anvil.url()).await.unwrap();
+    let deployment = *world.market.deployment();
+    let chain = ChainClient::connect(proxy.url().parse().unwrap(), deployment).await.unwrap();
+    let distributor = world.rewards.distributor();
+    let client = RewardsClient::connect(chain, distributor).await.unwrap();
+    proxy.set(Fault::MaxLogRange(3));
+    assert_eq!(client.past(programme).await.unwrap(), honest);
+    assert!(proxy.count("eth_getLogs") > 6, "{}", proxy.count("eth_getLogs"));
+
+    // Without the market's logs the fees are missing; the contract's own counter says so.
+    proxy.set(Fault::NoLogsOf(deployment.market));
+    let error = client.past(programme).await.unwrap_err();
+    let what = "a provider's counter";
+    assert!(matches!(error, RewardsError::Differ { what: found, .. } if found == what), "{error}");
+    proxy.set(Fault::NoLogsOf(distributor));
+    assert!(matches!(client.past(programme).await, Err(RewardsError::NoProgramme(_))));
+    let other = RewardsClient::connect(world.market.client.clone(), deployment.token).await;
+    assert!(other.is_err(), "the token is no distributor");
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use alloy::primitives::Address;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -26,6 +27,8 @@ pub enum Fault {
     HeadAt(u64),
     /// The node refuses to look for logs in more than so many blocks at once.
     MaxLogRange(u64),
+    /// The node has lost all logs of this contract.
+    NoLogsOf(Address),
     /// The node answers with bytes that are not JSON.
     Garbage,
     /// The node answers every request with this result.
@@ -121,6 +124,11 @@ async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>) -> Resul
         }
         Fault::MaxLogRange(most) if method == "eth_getLogs" && log_range(&request) > most => {
             (200, error_bytes(id, "query returned more than 10000 results"))
+        }
+        Fault::NoLogsOf(contract)
+            if method == "eth_getLogs" && request["params"][0]["address"] == json!([contract]) =>
+        {
+            (200, to_bytes(id, &json!([])))
         }
         Fault::HeadAt(height) if method == "eth_getBlockByNumber" => {
             (200, pass_on(upstream, &below(request.clone(), height)).await?)
