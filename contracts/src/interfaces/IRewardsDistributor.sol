@@ -20,8 +20,8 @@ pragma solidity ^0.8.28;
 /// Rate. `rateAt = min(floor(rate * factor / 10000), maxRate)`, base units of reward times 1e18 per unit of measure.
 /// `factor` is 10000, or what {prove} made of the attributes that an auditor of the programme attested:
 /// `factor = 10000; for each attribute in the order attested, if listed and not used before: factor = min(floor(factor *
-/// factorBps / 10000), 2^32 - 1)`. It holds for whole epochs, from the one after the proof to the last one that ends no
-/// later than the attestation expires.
+/// factorBps / 10000), 2^32 - 1)`. It holds for whole epochs, from the first that begins after the proof to the last one
+/// that ends no later than the attestation expires.
 ///
 /// Roots. After an epoch anyone posts the entitlements of all providers enrolled before its end, as *leaves* in calldata,
 /// with a bond. With `prev` = the leaf of the same index in the final root it builds on (`base`), or `{measure: baseline
@@ -526,8 +526,8 @@ interface IRewardsDistributor {
     /// @dev Emits {Checkpointed}. A later one in the same epoch replaces it by a value at least as high.
     function checkpoint(uint256 programme, address provider) external;
 
-    /// @notice Raises the provider's rate by what `auditor` attests, from the next epoch on. The provider or its operator.
-    /// It replaces what was proved before.
+    /// @notice Raises the provider's rate by what `auditor` attests, from the next epoch on (before `startAt`: from epoch
+    /// 0). The provider or its operator. It replaces what was proved before.
     /// @dev Emits {FactorSet}.
     function prove(uint256 programme, address provider, address auditor, Attribute[] calldata attributes) external;
 
