@@ -276,6 +276,7 @@ pub fn deployment(config: &Config) -> anyhow::Result<Deployment> {
             token: inline.token,
             token_decimals: inline.token_decimals,
             deployed_block: inline.deployed_block,
+            rewards: None,
         });
     }
     let path = config.chain.deployment_file.as_deref().context("chain.deployment_file is missing")?;

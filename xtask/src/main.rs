@@ -9,6 +9,7 @@ mod bench;
 mod cache;
 mod codegen;
 mod demo;
+mod deploy;
 mod images;
 mod process;
 mod step;

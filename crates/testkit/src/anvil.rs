@@ -37,10 +37,16 @@ pub const CHAIN_ID: u64 = 31337;
 impl Anvil {
     /// Starts anvil on a free port of loopback and waits until it answers.
     pub fn start(mining: Mining) -> Result<Self> {
+        Self::start_with(mining, &[])
+    }
+
+    /// The same with further arguments of anvil's.
+    pub fn start_with(mining: Mining, arguments: &[&str]) -> Result<Self> {
         let binary = binary()?;
         let mut command = Command::new(&binary);
         command.args(["--host", "127.0.0.1", "--port", "0", "--accounts", "1", "--order", "fifo"]);
         command.args(["--chain-id", &CHAIN_ID.to_string(), "--slots-in-an-epoch", "1", "--color", "never"]);
+        command.args(arguments);
         match mining {
             Mining::OnDemand => {}
             Mining::Every(time) => {

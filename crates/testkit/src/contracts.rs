@@ -42,6 +42,33 @@ pub fn artifacts() -> Result<PathBuf> {
     Ok(out)
 }
 
+/// The sources of what a deployment makes, and of the token for tests.
+const DEPLOYED: [&str; 4] = [
+    "src/LeaseMarket.sol",
+    "src/ProviderRegistry.sol",
+    "src/deployment/Authority.sol",
+    "src/test-token/TestUSD.sol",
+];
+
+/// Foundry's artifacts of the contracts with their guard in storage, for chains without EIP-1153.
+pub fn storage_guard_artifacts() -> Result<PathBuf> {
+    let folder = folder();
+    let lock = File::create(std::env::temp_dir().join("leasehold-forge-build.lock"))?;
+    lock.lock()?;
+    let forge = tool("forge", "LEASEHOLD_FORGE")?;
+    let built = Command::new(forge)
+        .arg("build")
+        .args(DEPLOYED)
+        .env("FOUNDRY_PROFILE", "storage-guard")
+        // The profile says so for our own contracts; the token for tests needs it too.
+        .env("FOUNDRY_EVM_VERSION", "paris")
+        .current_dir(&folder)
+        .output()
+        .context("failed to start forge")?;
+    ensure!(built.status.success(), "forge build failed: {}", String::from_utf8_lossy(&built.stderr));
+    Ok(folder.join("out-storage-guard"))
+}
+
 /// Runs `forge build` in the contracts' folder. It builds what has changed, where the arguments say.
 pub fn build(arguments: &[&str]) -> Result<()> {
     let forge = tool("forge", "LEASEHOLD_FORGE")?;

@@ -49,21 +49,24 @@ impl TestMarket {
     pub async fn start_with(mining: Mining) -> Result<Self> {
         let artifacts = tokio::task::spawn_blocking(contracts::artifacts).await??;
         let anvil = Anvil::start(mining)?;
-        let [admin, provider, operator, tenant, session] = std::array::from_fn(|_| HotKey::random());
-        for key in [&admin, &provider, &operator, &tenant] {
-            anvil.fund(key.address()).await?;
-        }
+        let admin = HotKey::random();
+        anvil.fund(admin.address()).await?;
         let terms = MarketTerms::development(admin.address());
         let deployment = deploy(anvil.rpc().clone(), admin.clone(), &artifacts, terms).await?;
+        Self::on(anvil, admin, deployment).await
+    }
+
+    /// Uses a market that is deployed already, whose token anybody can mint, and fills wallets.
+    pub async fn on(anvil: Anvil, admin: HotKey, deployment: Deployment) -> Result<Self> {
+        let [provider, operator, tenant, session] = std::array::from_fn(|_| HotKey::random());
+        for key in [&provider, &operator, &tenant] {
+            anvil.fund(key.address()).await?;
+        }
         let client = ChainClient::connect(anvil.url().parse()?, deployment).await?;
         let market = Self { anvil, client, admin, provider, operator, tenant, session };
         let calls = market.client.calls();
-        market
-            .run(
-                &market.admin,
-                [&market.provider, &market.tenant].map(|key| calls.mint(key.address(), WALLET)),
-            )
-            .await?;
+        let mint = [&market.provider, &market.tenant].map(|key| calls.mint(key.address(), WALLET));
+        market.run(&market.admin, mint).await?;
         Ok(market)
     }
 

@@ -15,7 +15,7 @@ struct Rule {
 /// Everything that does IO, speaks to a cluster or to a chain.
 const PURE: &[&str] = &["alloy", "axum", "hyper", "k8s-openapi", "kube", "reqwest", "tokio"];
 
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     Rule {
         name: "market",
         may: &[],
@@ -67,6 +67,7 @@ const RULES: [Rule; 14] = [
         ],
         never: &[],
     },
+    Rule { name: "deployer", may: &["chain"], never: &["k8s-openapi", "kube"] },
     Rule { name: "xtask", may: &[], never: &["alloy", "kube", "tokio"] },
 ];
 

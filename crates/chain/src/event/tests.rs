@@ -13,6 +13,7 @@ fn deployment() -> Deployment {
         token: Address::repeat_byte(0xcc),
         token_decimals: 6,
         deployed_block: 0,
+        rewards: None,
     }
 }
 
