@@ -157,10 +157,10 @@ async fn deploy(
     let mut runner = Runner::start(rpc.clone(), key, blueprint, config).await?;
     runner
         .finish(|progress| match progress {
-            Progress::Did { step, mined: Some(mined) } => {
-                println!("done: {} in {} (block {})", step.action, mined.tx_hash, mined.block_number);
+            Progress::Did { step, sent: Some(sent) } => {
+                println!("done: {} in {} (block {})", step.action, sent.hash, sent.block_number);
             }
-            Progress::Did { step, mined: None } => println!("done by somebody else: {}", step.action),
+            Progress::Did { step, sent: None } => println!("done by somebody else: {}", step.action),
             Progress::Complete => println!("nothing is left to do"),
         })
         .await?;

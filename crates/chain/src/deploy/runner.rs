@@ -12,7 +12,7 @@ use super::blueprint::{Action, Blueprint};
 use super::plan::{Step, plan};
 use super::state::ChainState;
 use crate::rpc::Rpc;
-use crate::sender::{Mined, SendError, SenderConfig, TxSender};
+use crate::sender::{SendError, SenderConfig, TxSender};
 use crate::signer::HotKey;
 
 /// How long transactions of an earlier run may take to get into a block.
@@ -33,9 +33,9 @@ pub enum Progress {
     /// A step was done.
     Did {
         /// Which.
-        step: Step,
+        step: Box<Step>,
         /// Its transaction; nothing if somebody else was faster.
-        mined: Option<Mined>,
+        sent: Option<Sent>,
     },
     /// Nothing is left to do.
     Complete,
@@ -102,12 +102,12 @@ impl Runner {
             Ok(mined) => {
                 let sent = Sent { hash: mined.tx_hash, block_number: mined.block_number };
                 self.sent.insert(step.action, sent);
-                Ok(Progress::Did { step, mined: Some(mined) })
+                Ok(Progress::Did { step: Box::new(step), sent: Some(sent) })
             }
             // Anybody may make the contracts, at the same addresses; then this one's transaction fails.
             Err(error @ (SendError::Failed { .. } | SendError::Reverted { .. })) => {
                 let done = self.look().await?.into_iter().any(|now| now.done && now.action == step.action);
-                if done { Ok(Progress::Did { step, mined: None }) } else { Err(error.into()) }
+                if done { Ok(Progress::Did { step: Box::new(step), sent: None }) } else { Err(error.into()) }
             }
             Err(error) => Err(error.into()),
         }

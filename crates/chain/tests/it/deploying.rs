@@ -111,8 +111,8 @@ async fn a_market_is_deployed_at_the_planned_addresses_and_a_second_run_does_not
     let mut done = Vec::new();
     runner
         .finish(|progress| {
-            if let Progress::Did { step, mined } = progress {
-                done.push((step.action, mined.is_some()));
+            if let Progress::Did { step, sent } = progress {
+                done.push((step.action, sent.is_some()));
             }
         })
         .await?;
@@ -176,7 +176,7 @@ async fn a_run_that_ends_after_any_step_is_taken_up_by_the_next() -> Result<()> 
         let rpc = site.anvil.rpc();
         let mut first = Runner::start(rpc.clone(), site.deployer.clone(), blueprint.clone(), quick()).await?;
         for _ in 0..salt {
-            assert!(matches!(first.advance().await?, Progress::Did { mined: Some(_), .. }));
+            assert!(matches!(first.advance().await?, Progress::Did { sent: Some(_), .. }));
         }
         drop(first);
         let mut second =
