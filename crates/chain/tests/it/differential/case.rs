@@ -6,12 +6,12 @@
 use alloy::primitives::{Address, B256, U256, aliases};
 use market::{Limits, Price, Prices, Usage, amount_exact};
 
-/// When every case happens, in the middle of the 40 bits that times have.
-pub(super) const NOW: u64 = 1 << 39;
+/// When every case happens, in the middle of the 32 bits that a lease keeps of its times.
+pub(super) const NOW: u64 = 1 << 31;
 /// The market's claim window, the longest that its constructor allows; a case's lease ended at most that long ago.
 pub(super) const CLAIM_WINDOW: u64 = 365 * 86_400 - 1;
 
-const MAX_TIME: u64 = (1 << 40) - 1;
+const MAX_TIME: u64 = (1 << 32) - 1;
 
 /// One lease, one claim, one payment, one ruling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Source {
     /// The next case.
     pub(super) fn case(&mut self) -> Case {
         let (price, limit) = self.terms();
-        let end_at = self.moment(NOW - CLAIM_WINDOW, MAX_TIME - CLAIM_WINDOW, &[NOW]);
+        let end_at = self.moment(NOW - CLAIM_WINDOW, MAX_TIME, &[NOW]);
         let as_of = NOW.min(end_at);
         let recent = as_of - self.below(1 << 26);
         let started_at = self.moment(0, as_of, &[recent, recent]);
