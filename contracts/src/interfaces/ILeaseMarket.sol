@@ -226,7 +226,8 @@ interface ILeaseMarket {
         uint128 fromBalance
     );
 
-    /// @notice A dispute was decided: `award` of the contested sum goes to the provider, `slash` of its bond is lost.
+    /// @notice A dispute was decided: `award` of the contested sum is the provider's, {LeaseSettled} says what of it was
+    /// still to be paid; `slash` of its bond is lost.
     /// @param depositTo Who got the dispute deposit.
     /// @param by The arbiter, or whoever applied the agreed split after the arbiter's window.
     event DisputeResolved(
@@ -531,15 +532,17 @@ interface ILeaseMarket {
 
     /// @notice The tenant disputes the waiting claim beyond `conceded` (cumulative), which is paid at once. The lease
     /// ends now. A deposit of 5 % of the contested sum is taken, from the uncontested balance of the lease first, then
-    /// from the tenant's account.
+    /// from the tenant's account; while intake is paused, and nobody can fill an account, no more than it holds.
     /// @dev Emits {LeaseSettled} and {LeaseDisputed}. Until `filedAt + dispute window` exclusive;
     /// `paid <= conceded < pendingCum`.
     function dispute(Bid calldata bid, uint128 conceded) external;
 
     /// @notice Decides a dispute and closes the lease. Before `disputedAt + arbiter window` the arbiter alone, once the
-    /// claim was raised or the claim window has passed; `award <= contested`, `slash <= maxSlash`. From then on anyone,
-    /// and then the award is `floor(contested * splitBps / 10000)` and nothing is slashed: both arguments must be 0.
-    /// The deposit goes to the provider if it got the whole contested sum, otherwise back to the tenant. Of slashed
+    /// claim was raised or the claim window has passed; `award <= contested`, `slash <= maxSlash`. Contested is the claim
+    /// beyond what the tenant conceded, and an award counts from there: what the provider got by an admission meanwhile
+    /// is a part of it, and is never taken back. From then on anyone, and then the award is `splitBps` ten-thousandths,
+    /// rounded down, of what is not paid yet, and nothing is slashed: both arguments must be 0.
+    /// The deposit goes to the provider if it got the whole claim, otherwise back to the tenant. Of slashed
     /// bond the tenant gets at most the contested sum, and nothing where the lease's token is not the bond's (the two
     /// sums do not compare); the treasury gets the rest.
     /// @dev Emits {LeaseSettled}, {DisputeResolved} and {LeaseClosed}.
@@ -549,7 +552,8 @@ interface ILeaseMarket {
     // Administration: cannot touch a lease that exists, nor anybody's account
     // ---------------------------------------------------------------------------------------------------------------
 
-    /// @notice Adds a token of 6 to 18 decimals to the list, for ever.
+    /// @notice Adds a token of 6 to 18 decimals to the list, for ever. Not one whose balances a second address can move:
+    /// what that address is owed is nothing, so that all of it would count as surplus there.
     /// @dev Emits {TokenAllowed}.
     function allowToken(address token) external;
 

@@ -32,10 +32,14 @@ abstract contract Accounts is ILeaseMarket, Guard {
     address[] internal _tokens;
     mapping(address token => Listing) internal _listing;
     mapping(address owner => mapping(uint8 tokenId => Account)) internal _accounts;
+
+    // One slot: who opens a lease needs the first and the last, who is paid the second.
+    uint16 internal _feeBps;
+    address internal _treasury;
     bool internal _intakePaused;
 
     modifier whenIntakeOpen() {
-        if (_intakePaused) revert LeaseMarket_IntakePaused();
+        _requireIntakeOpen();
         _;
     }
 
@@ -110,23 +114,29 @@ abstract contract Accounts is ILeaseMarket, Guard {
     /// @inheritdoc ILeaseMarket
     function withdraw(address token, address to, uint256 amount) external nonReentrant {
         // Checks
-        uint8 tokenId = _requireToken(token);
+        Listing storage listing = _requireToken(token);
         if (to == address(0)) revert LeaseMarket_ZeroAddress();
         if (amount == 0) revert LeaseMarket_ZeroAmount();
 
         // Effects
-        _debit(msg.sender, tokenId, amount);
-        // The cast holds: the account had it.
-        _listing[token].liabilities -= uint128(amount);
+        _debit(msg.sender, listing.tokenId, amount);
+        // Both hold: the account had it, and every account is part of `liabilities`.
+        unchecked {
+            listing.liabilities -= uint128(amount);
+        }
         emit Withdrawn(msg.sender, token, to, amount);
 
         // Interactions
         IERC20(token).safeTransfer(to, amount);
     }
 
-    function _requireToken(address token) internal view returns (uint8 tokenId) {
-        tokenId = _listing[token].tokenId;
-        if (tokenId == 0) revert LeaseMarket_TokenNotAllowed(token);
+    function _requireIntakeOpen() private view {
+        if (_intakePaused) revert LeaseMarket_IntakePaused();
+    }
+
+    function _requireToken(address token) internal view returns (Listing storage listing) {
+        listing = _listing[token];
+        if (listing.tokenId == 0) revert LeaseMarket_TokenNotAllowed(token);
     }
 
     /// @dev Cannot overflow: all accounts together are part of `liabilities`, which fit 128 bits.
@@ -135,11 +145,12 @@ abstract contract Accounts is ILeaseMarket, Guard {
     }
 
     function _debit(address owner, uint8 tokenId, uint256 amount) internal {
-        uint128 held = _accounts[owner][tokenId].available;
+        Account storage account = _accounts[owner][tokenId];
+        uint128 held = account.available;
         if (held < amount) revert LeaseMarket_Insufficient(owner, held, amount);
         // Both hold: checked in the line above.
         unchecked {
-            _accounts[owner][tokenId].available = held - uint128(amount);
+            account.available = held - uint128(amount);
         }
     }
 
@@ -147,6 +158,7 @@ abstract contract Accounts is ILeaseMarket, Guard {
     function _creditEarnings(address provider, uint8 tokenId, uint128 net, uint128 fee) internal {
         Account storage account = _accounts[provider][tokenId];
         account.available += net;
+        if (fee == 0) return;
         // Unlike money, fees add up for ever; a counter that is full must not stop a payment.
         uint256 total = uint256(account.feesPaid) + fee;
         account.feesPaid = total < type(uint128).max ? uint128(total) : type(uint128).max;
@@ -165,17 +177,17 @@ abstract contract Accounts is ILeaseMarket, Guard {
     /// @dev All that a deposit is but the transfer. The only entrance of money: what fits here fits everywhere.
     function _bookDeposit(address token, address payer, address owner, uint256 amount) private {
         // Checks
-        uint8 tokenId = _requireToken(token);
+        Listing storage listing = _requireToken(token);
         if (owner == address(0)) revert LeaseMarket_ZeroAddress();
         if (amount == 0) revert LeaseMarket_ZeroAmount();
-        uint128 owed = _listing[token].liabilities;
+        uint128 owed = listing.liabilities;
         uint256 room = type(uint128).max - owed;
         if (amount > room) revert LeaseMarket_DepositTooLarge(token, amount, room);
 
         // Effects
         // Both casts hold: checked in the line above.
-        _accounts[owner][tokenId].available += uint128(amount);
-        _listing[token].liabilities = owed + uint128(amount);
+        _accounts[owner][listing.tokenId].available += uint128(amount);
+        listing.liabilities = owed + uint128(amount);
         emit Deposited(payer, owner, token, amount);
     }
 

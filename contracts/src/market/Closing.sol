@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
 import {Settlement} from "../libraries/Settlement.sol";
+import {State} from "../libraries/State.sol";
 import {Leases} from "./Leases.sol";
 
 /// @title Closing
@@ -11,7 +12,7 @@ abstract contract Closing is Leases {
     /// @inheritdoc ILeaseMarket
     function closeLease(bytes32 leaseId) external {
         Lease storage lease = _leases[leaseId];
-        _requireState(leaseId, lease, State.Active);
+        _requireActive(leaseId, lease);
         if (msg.sender != lease.tenant && msg.sender != lease.signer) {
             revert LeaseMarket_NotTenant(leaseId, msg.sender);
         }
@@ -22,7 +23,7 @@ abstract contract Closing is Leases {
     function reclaim(Bid calldata bid) external {
         bytes32 leaseId = _leaseId(bid);
         Lease storage lease = _leases[leaseId];
-        _requireState(leaseId, lease, State.Active);
+        _requireActive(leaseId, lease);
         _requireProvider(leaseId, bid.provider);
         bool unfunded = Settlement.cap(lease.rateCapE6, _sinceSettled(lease)) >= lease.balance;
         _bringForward(leaseId, lease, unfunded ? _now() : _now() + bid.noticePeriod);
@@ -43,18 +44,19 @@ abstract contract Closing is Leases {
     function _finalize(bytes32 leaseId, Bid calldata bid, Earnings memory earnings) private returns (bytes4) {
         // Checks
         Lease storage lease = _leases[leaseId];
-        if (lease.state != State.Active) return LeaseMarket_WrongState.selector;
+        uint8 state = lease.state;
+        if (!_isActive(state)) return LeaseMarket_WrongState.selector;
         uint40 endAt = lease.endAt;
         if (_now() < endAt) return LeaseMarket_TooEarly.selector;
-        bool hasPending = lease.hasPending;
-        if (hasPending && _now() < lease.filedAt + DISPUTE_WINDOW) return LeaseMarket_TooEarly.selector;
+        bool claimed = state == State.CLAIMED;
+        if (claimed && _now() < lease.filedAt + DISPUTE_WINDOW) return LeaseMarket_TooEarly.selector;
         // The provider may bill up to the end as long as the claim window is open, unless all is billed already.
-        uint40 settledTo = hasPending ? lease.pendingAt : lease.lastAsOf;
+        uint40 settledTo = claimed ? lease.pendingAt : lease.lastAsOf;
         if (settledTo != endAt && _now() <= endAt + CLAIM_WINDOW) return LeaseMarket_TooEarly.selector;
 
         // Effects
-        if (hasPending) _payPending(leaseId, lease, earnings);
-        _close(leaseId, lease, CloseReason.Finalized);
+        if (claimed) _payPending(leaseId, lease, earnings);
+        _close(leaseId, lease, bid.tenant, CloseReason.Finalized);
 
         // Interactions: the registry, whose `unlock` saturates and calls nobody
         REGISTRY.unlock(bid.provider, bid.maxSlash);
@@ -64,7 +66,8 @@ abstract contract Closing is Leases {
     /// @dev The end only ever comes nearer, and never lies in the past.
     function _bringForward(bytes32 leaseId, Lease storage lease, uint40 endAt) private {
         if (endAt >= lease.endAt) revert LeaseMarket_TooLate(leaseId, lease.endAt);
-        lease.endAt = endAt;
+        // The cast holds: it is less than another number of this size.
+        lease.endAt = uint32(endAt);
         emit CloseRequested(leaseId, lease.provider, msg.sender, endAt);
     }
 

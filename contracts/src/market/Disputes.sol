@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
 import {Settlement} from "../libraries/Settlement.sol";
+import {State} from "../libraries/State.sol";
 import {Leases} from "./Leases.sol";
 
 /// @title Disputes
@@ -17,8 +18,8 @@ abstract contract Disputes is Leases {
         bytes32 leaseId = _leaseId(bid);
         Lease storage lease = _leases[leaseId];
         if (msg.sender != bid.tenant) revert LeaseMarket_NotTenant(leaseId, msg.sender);
-        _requireState(leaseId, lease, State.Active);
-        if (!lease.hasPending) revert LeaseMarket_NoPending(leaseId);
+        _requireActive(leaseId, lease);
+        if (lease.state != State.CLAIMED) revert LeaseMarket_NoPending(leaseId);
         uint40 until = lease.filedAt + DISPUTE_WINDOW;
         if (_now() >= until) revert LeaseMarket_TooLate(leaseId, until - 1);
         uint128 pendingCum = lease.pendingCum;
@@ -26,14 +27,16 @@ abstract contract Disputes is Leases {
         if (conceded >= pendingCum) revert LeaseMarket_OverCap(leaseId, conceded, pendingCum - 1);
 
         // Effects
-        lease.state = State.Disputed;
+        lease.state = State.DISPUTED;
         lease.disputedAt = _now();
-        lease.endAt = _earlier(_now(), lease.endAt);
-        lease.lastAsOf = lease.pendingAt;
+        // Both casts hold: neither is later than the end was.
+        lease.endAt = uint32(_earlier(_now(), lease.endAt));
+        lease.lastAsOf = uint32(lease.pendingAt);
         if (conceded > lease.paid) _payNow(leaseId, lease, conceded, lease.pendingAt);
         uint128 contested = pendingCum - conceded;
-        (uint128 held, uint128 fromLease) = _takeDeposit(leaseId, lease, contested);
-        emit LeaseDisputed(leaseId, lease.provider, conceded, contested, held, fromLease);
+        (uint128 held, uint128 fromBalance) = _takeDeposit(lease, bid.tenant, contested);
+        _stakes[leaseId] = Stake(held, conceded);
+        emit LeaseDisputed(leaseId, lease.provider, conceded, contested, held, fromBalance);
     }
 
     /// @inheritdoc ILeaseMarket
@@ -41,23 +44,33 @@ abstract contract Disputes is Leases {
         // Checks
         bytes32 leaseId = _leaseId(bid);
         Lease storage lease = _leases[leaseId];
-        _requireState(leaseId, lease, State.Disputed);
-        uint128 contested = lease.pendingCum - lease.paid;
+        _requireState(leaseId, lease, State.DISPUTED);
+        Stake memory stake = _stakes[leaseId];
+        uint128 paid = lease.paid;
+        uint128 pendingCum = lease.pendingCum;
+        uint128 contested = pendingCum - stake.conceded;
+        uint128 cum;
         if (_now() < lease.disputedAt + ARBITER_WINDOW) {
             _checkRuling(leaseId, lease, bid, contested, award, slash);
+            // An admission meanwhile is a part of the award: it cannot be put before a ruling to be paid twice.
+            cum = stake.conceded + award;
+            if (cum < paid) cum = paid;
         } else {
             if (award != 0 || slash != 0) {
                 revert LeaseMarket_TooLate(leaseId, uint256(lease.disputedAt) + ARBITER_WINDOW - 1);
             }
             // The cast holds: `splitBps` is at most the whole, checked when the lease opened.
-            award = uint128(Settlement.share(contested, bid.splitBps));
+            award = uint128(Settlement.share(pendingCum - paid, bid.splitBps));
+            cum = paid + award;
         }
 
         // Effects
-        if (award != 0) _payNow(leaseId, lease, lease.paid + award, lease.lastAsOf);
-        address depositTo = _returnDeposit(leaseId, lease, award == contested);
-        emit DisputeResolved(leaseId, lease.provider, award, slash, depositTo, msg.sender);
-        _close(leaseId, lease, CloseReason.Resolved);
+        if (cum != paid) _payNow(leaseId, lease, cum, lease.lastAsOf);
+        address depositTo = cum == pendingCum ? bid.provider : bid.tenant;
+        delete _stakes[leaseId];
+        _credit(depositTo, lease.tokenId, stake.deposit);
+        emit DisputeResolved(leaseId, bid.provider, award, slash, depositTo, msg.sender);
+        _close(leaseId, lease, bid.tenant, CloseReason.Resolved);
 
         // Interactions: the registry, which saturates and calls nobody
         if (slash == 0) {
@@ -85,26 +98,23 @@ abstract contract Disputes is Leases {
         if (slash > bid.maxSlash) revert LeaseMarket_OverCap(leaseId, slash, bid.maxSlash);
     }
 
-    /// @dev Takes the deposit from the part of the balance that nobody contests, then from the tenant's account. The
-    /// first needs no further deposit into the market, so that a pause of intake cannot stop a dispute.
-    function _takeDeposit(bytes32 leaseId, Lease storage lease, uint128 contested)
+    /// @dev Takes the deposit from the part of the balance that nobody contests, then from the tenant's account. While
+    /// intake is paused nobody can fill an account, so then only what it holds: a pause cannot stop a dispute.
+    function _takeDeposit(Lease storage lease, address tenant, uint128 contested)
         private
-        returns (uint128 held, uint128 fromLease)
+        returns (uint128 held, uint128 fromBalance)
     {
-        // Both casts hold: a share is at most the whole, and the smaller of two 128-bit numbers is one.
+        // All casts hold: a share is at most the whole, and the smaller of two 128-bit numbers is one.
         held = uint128(Settlement.share(contested, DISPUTE_DEPOSIT_BPS));
         uint128 balance = lease.balance;
-        fromLease = uint128(Settlement.min(held, balance - contested));
-        lease.balance = balance - fromLease;
-        if (held != fromLease) _debit(lease.tenant, lease.tokenId, held - fromLease);
-        _disputeDeposit[leaseId] = held;
-    }
-
-    function _returnDeposit(bytes32 leaseId, Lease storage lease, bool wonByProvider) private returns (address to) {
-        to = wonByProvider ? lease.provider : lease.tenant;
-        uint128 held = _disputeDeposit[leaseId];
-        delete _disputeDeposit[leaseId];
-        _credit(to, lease.tokenId, held);
+        fromBalance = uint128(Settlement.min(held, balance - contested));
+        lease.balance = balance - fromBalance;
+        uint128 rest = held - fromBalance;
+        if (rest == 0) return (held, fromBalance);
+        uint8 tokenId = lease.tokenId;
+        if (_intakePaused) rest = uint128(Settlement.min(rest, _accounts[tenant][tokenId].available));
+        _debit(tenant, tokenId, rest);
+        held = fromBalance + rest;
     }
 
     function _payNow(bytes32 leaseId, Lease storage lease, uint128 cum, uint40 asOf) private {

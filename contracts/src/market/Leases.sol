@@ -5,6 +5,7 @@ import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
 import {IProviderRegistry} from "../interfaces/IProviderRegistry.sol";
 import {Domain} from "../libraries/Domain.sol";
 import {Settlement} from "../libraries/Settlement.sol";
+import {State} from "../libraries/State.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {Accounts} from "./Accounts.sol";
 
@@ -14,14 +15,6 @@ import {Accounts} from "./Accounts.sol";
 abstract contract Leases is Accounts, Domain {
     using TypedData for ILeaseMarket.Bid;
 
-    enum State {
-        None,
-        Open,
-        Active,
-        Disputed,
-        Closed
-    }
-
     enum CloseReason {
         Finalized,
         Declined,
@@ -30,31 +23,36 @@ abstract contract Leases is Accounts, Domain {
     }
 
     struct Lease {
-        // slot 0; stays when all is over, so that a bid never opens twice
-        address tenant;
-        uint40 startedAt;
-        uint40 endAt; // while Open: the last second to confirm
-        State state;
-        // slot 1
+        // slot 0: all that decides whether something may happen now; stays when all is over, so that a bid never opens
+        // twice. 32 bits hold its times: `_confirm` starts no lease that ends after them, and an end only comes nearer.
         address provider;
-        uint40 lastAsOf;
+        uint32 endAt; // 0 while Open
+        uint32 lastAsOf;
+        uint8 state; // of {State}
         uint8 tokenId;
         uint16 feeBps;
-        uint24 maxDuration; // seconds
-        bool hasPending;
-        // slot 2
+        // slot 1
         uint128 balance;
         uint128 paid;
-        // slot 3
+        // slot 2
         address signer;
         uint96 rateCapE6;
-        // slot 4; written only by claims and disputes. The first three mean nothing unless
-        // `hasPending`, and nothing once Closed.
+        // slot 3
+        address tenant;
+        uint40 startedAt; // while Open: the last second to confirm
+        uint24 maxDuration; // seconds
+        // slot 4; written only by claims and disputes. The first three mean nothing unless Claimed or Disputed.
         uint128 pendingCum;
         uint40 pendingAt;
         uint40 filedAt;
         uint40 disputedAt;
         bool supplemented;
+    }
+
+    /// @dev What a dispute needs beyond the claim.
+    struct Stake {
+        uint128 deposit;
+        uint128 conceded;
     }
 
     /// @dev Remembers within one batch whether the caller acts for a provider. `known` is needed: a cache that starts
@@ -80,9 +78,7 @@ abstract contract Leases is Accounts, Domain {
     uint40 internal immutable ARBITER_WINDOW;
 
     mapping(bytes32 leaseId => Lease) internal _leases;
-    mapping(bytes32 leaseId => uint128) internal _disputeDeposit;
-    address internal _treasury;
-    uint16 internal _feeBps;
+    mapping(bytes32 leaseId => Stake) internal _stakes;
 
     /// @dev Long enough for any use; keeps sums of times far inside 40 bits.
     uint40 private constant MAX_WINDOW = 365 days;
@@ -124,30 +120,32 @@ abstract contract Leases is Accounts, Domain {
     ) internal {
         uint128 paid = lease.paid;
         uint128 balance = lease.balance;
+        address provider = lease.provider;
+        uint8 tokenId = lease.tokenId;
         // Both casts hold: `amount <= balance` and `fee <= amount`.
         uint128 amount = uint128(Settlement.min(cum - paid, balance));
         uint128 fee = uint128(Settlement.share(amount, lease.feeBps));
         paid += amount;
         lease.balance = balance - amount;
         lease.paid = paid;
-        address provider = lease.provider;
-        _earn(earnings, provider, lease.tokenId, amount - fee, fee);
+        _earn(earnings, provider, tokenId, amount - fee, fee);
         emit LeaseSettled(leaseId, provider, amount, fee, paid, asOf, usageHash);
     }
 
-    /// @dev Pays the waiting claim, whose dispute window has passed.
+    /// @dev Pays the claim of a Claimed lease, whose dispute window has passed.
     function _payPending(bytes32 leaseId, Lease storage lease, Earnings memory earnings) internal {
         uint40 asOf = lease.pendingAt;
-        lease.hasPending = false;
-        lease.lastAsOf = asOf;
+        lease.state = State.ACTIVE;
+        // The cast holds: a claim bills up to the end at most.
+        lease.lastAsOf = uint32(asOf);
         _pay(leaseId, lease, earnings, lease.pendingCum, asOf, bytes32(0));
     }
 
-    /// @dev Ends a lease for good: what is left goes to the tenant's account. The caller releases the bond after it.
-    function _close(bytes32 leaseId, Lease storage lease, CloseReason reason) internal {
-        address tenant = lease.tenant;
+    /// @dev Ends a lease for good: what is left goes to the tenant's account. The caller releases the bond after it, and
+    /// takes the tenant from the bid, which the lease's id commits to.
+    function _close(bytes32 leaseId, Lease storage lease, address tenant, CloseReason reason) internal {
         uint128 refund = lease.balance;
-        lease.state = State.Closed;
+        lease.state = State.CLOSED;
         lease.balance = 0;
         _credit(tenant, lease.tokenId, refund);
         emit LeaseClosed(leaseId, tenant, lease.provider, lease.paid, refund, uint8(reason));
@@ -190,8 +188,22 @@ abstract contract Leases is Accounts, Domain {
         if (!REGISTRY.isAuthorised(provider, msg.sender)) revert LeaseMarket_NotProvider(leaseId, msg.sender);
     }
 
-    function _requireState(bytes32 leaseId, Lease storage lease, State state) internal view {
-        if (lease.state != state) revert LeaseMarket_WrongState(leaseId, uint8(lease.state));
+    function _requireState(bytes32 leaseId, Lease storage lease, uint8 state) internal view {
+        if (lease.state != state) revert LeaseMarket_WrongState(leaseId, _shown(lease.state));
+    }
+
+    /// @dev With or without a waiting claim.
+    function _requireActive(bytes32 leaseId, Lease storage lease) internal view {
+        if (!_isActive(lease.state)) revert LeaseMarket_WrongState(leaseId, _shown(lease.state));
+    }
+
+    function _isActive(uint8 state) internal pure returns (bool) {
+        return state == State.ACTIVE || state == State.CLAIMED;
+    }
+
+    /// @dev The number that the interface gives a state.
+    function _shown(uint8 state) internal pure returns (uint8) {
+        return state == State.CLAIMED ? State.ACTIVE : state;
     }
 
     /// @dev The most that may have been paid in all once settled up to `asOf`.

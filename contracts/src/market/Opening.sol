@@ -5,6 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
 import {Settlement} from "../libraries/Settlement.sol";
+import {State} from "../libraries/State.sol";
 import {Leases} from "./Leases.sol";
 
 /// @title Opening
@@ -20,29 +21,30 @@ abstract contract Opening is Leases {
         bytes32 leaseId = _leaseId(bid);
         Lease storage lease = _leases[leaseId];
         if (msg.sender != bid.tenant) revert LeaseMarket_NotTenant(leaseId, msg.sender);
-        _requireState(leaseId, lease, State.None);
+        _requireState(leaseId, lease, State.NONE);
         if (block.timestamp > bid.validUntil) revert LeaseMarket_BidExpired(leaseId, bid.validUntil);
         if (signer == address(0)) revert LeaseMarket_ZeroAddress();
         _checkBid(leaseId, bid);
         if (amount < bid.minDeposit) revert LeaseMarket_BelowMinDeposit(leaseId, bid.minDeposit, amount);
-        uint8 tokenId = _requireToken(bid.token);
+        uint8 tokenId = _requireToken(bid.token).tokenId;
         uint96 rateCapE6 = _rateCap(leaseId, bid);
         (address bidder,,) = ECDSA.tryRecover(leaseId, r, vs);
         if (bidder == address(0)) revert LeaseMarket_InvalidSignature(leaseId);
 
         // Effects
         uint40 startBy = _now() + bid.startWindow;
-        lease.tenant = msg.sender;
-        lease.endAt = startBy;
-        lease.state = State.Open;
+        uint16 feeBps = _feeBps;
         lease.provider = bid.provider;
+        lease.state = State.OPEN;
         lease.tokenId = tokenId;
-        lease.feeBps = _feeBps;
-        // The cast holds: `_checkBid` bounds it.
-        lease.maxDuration = uint24(bid.maxDuration);
+        lease.feeBps = feeBps;
         lease.balance = amount;
         lease.signer = signer;
         lease.rateCapE6 = rateCapE6;
+        lease.tenant = msg.sender;
+        lease.startedAt = startBy;
+        // The cast holds: `_checkBid` bounds it.
+        lease.maxDuration = uint24(bid.maxDuration);
         _debit(msg.sender, tokenId, amount);
         emit LeaseOpened(leaseId, msg.sender, bid.provider, signer, amount, rateCapE6, startBy, bid);
 
@@ -63,8 +65,7 @@ abstract contract Opening is Leases {
     /// @inheritdoc ILeaseMarket
     function topUp(bytes32 leaseId, uint128 amount) external {
         Lease storage lease = _leases[leaseId];
-        State state = lease.state;
-        if (state != State.Open && state != State.Active) revert LeaseMarket_WrongState(leaseId, uint8(state));
+        if (lease.state != State.OPEN) _requireActive(leaseId, lease);
         if (amount == 0) revert LeaseMarket_ZeroAmount();
         _debit(msg.sender, lease.tokenId, amount);
         uint128 balance = lease.balance + amount;
@@ -76,9 +77,9 @@ abstract contract Opening is Leases {
     function decline(Bid calldata bid) external nonReentrant {
         bytes32 leaseId = _leaseId(bid);
         Lease storage lease = _leases[leaseId];
-        _requireState(leaseId, lease, State.Open);
+        _requireState(leaseId, lease, State.OPEN);
         _requireProvider(leaseId, bid.provider);
-        if (block.timestamp > lease.endAt) _closeNoShow(leaseId, lease, bid);
+        if (block.timestamp > lease.startedAt) _closeNoShow(leaseId, lease, bid);
         else _closeDeclined(leaseId, lease, bid);
     }
 
@@ -87,8 +88,9 @@ abstract contract Opening is Leases {
         bytes32 leaseId = _leaseId(bid);
         Lease storage lease = _leases[leaseId];
         if (msg.sender != bid.tenant) revert LeaseMarket_NotTenant(leaseId, msg.sender);
-        _requireState(leaseId, lease, State.Open);
-        if (block.timestamp <= lease.endAt) revert LeaseMarket_TooEarly(leaseId, uint256(lease.endAt) + 1);
+        _requireState(leaseId, lease, State.OPEN);
+        uint256 startBy = lease.startedAt;
+        if (block.timestamp <= startBy) revert LeaseMarket_TooEarly(leaseId, startBy + 1);
         _closeNoShow(leaseId, lease, bid);
     }
 
@@ -96,29 +98,31 @@ abstract contract Opening is Leases {
     function _confirm(bytes32 leaseId, Acting memory acting) private returns (bytes4) {
         // Checks
         Lease storage lease = _leases[leaseId];
-        if (lease.state != State.Open) return LeaseMarket_WrongState.selector;
+        if (lease.state != State.OPEN) return LeaseMarket_WrongState.selector;
         address provider = lease.provider;
         if (!_actsFor(acting, provider)) return LeaseMarket_NotProvider.selector;
         uint40 startedAt = _now();
-        if (startedAt > lease.endAt) return LeaseMarket_TooLate.selector;
+        uint40 endAt = startedAt + lease.maxDuration;
+        // In the year 2106 nothing starts any more, so that a running lease's times fit their 32 bits.
+        if (startedAt > lease.startedAt || endAt > type(uint32).max) return LeaseMarket_TooLate.selector;
 
         // Effects
-        uint40 endAt = startedAt + lease.maxDuration;
-        lease.state = State.Active;
         lease.startedAt = startedAt;
-        lease.endAt = endAt;
-        lease.lastAsOf = startedAt;
+        lease.state = State.ACTIVE;
+        // Both casts hold: checked above, and the start is not after the end.
+        lease.endAt = uint32(endAt);
+        lease.lastAsOf = uint32(startedAt);
         emit LeaseConfirmed(leaseId, provider, startedAt, endAt);
         return bytes4(0);
     }
 
     function _closeDeclined(bytes32 leaseId, Lease storage lease, Bid calldata bid) private {
-        _close(leaseId, lease, CloseReason.Declined);
+        _close(leaseId, lease, bid.tenant, CloseReason.Declined);
         REGISTRY.unlock(bid.provider, bid.maxSlash);
     }
 
     function _closeNoShow(bytes32 leaseId, Lease storage lease, Bid calldata bid) private {
-        _close(leaseId, lease, CloseReason.NoShow);
+        _close(leaseId, lease, bid.tenant, CloseReason.NoShow);
         uint96 penalty = bid.noShowPenalty;
         if (penalty == 0) REGISTRY.unlock(bid.provider, bid.maxSlash);
         else REGISTRY.slash(bid.provider, bid.maxSlash, penalty, bid.tenant, penalty, _treasury);

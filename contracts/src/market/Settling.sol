@@ -5,6 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
 import {Settlement} from "../libraries/Settlement.sol";
+import {State} from "../libraries/State.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {Leases} from "./Leases.sol";
 
@@ -57,10 +58,10 @@ abstract contract Settling is Leases {
         // Checks
         Statement calldata statement = signed.statement;
         Lease storage lease = _leases[statement.leaseId];
-        State state = lease.state;
-        if (state != State.Active && state != State.Disputed) return LeaseMarket_WrongState.selector;
+        bool active = _isActive(lease.state);
+        if (!active && lease.state != State.DISPUTED) return LeaseMarket_WrongState.selector;
         if (!_actsFor(acting, lease.provider)) return LeaseMarket_NotProvider.selector;
-        bytes4 refused = state == State.Active ? _checkStatement(lease, statement) : _checkAdmission(lease, statement);
+        bytes4 refused = active ? _checkStatement(lease, statement) : _checkAdmission(lease, statement);
         if (refused != bytes4(0)) return refused;
         (address signer,,) = ECDSA.tryRecover(_digest(statement.hash()), signed.r, signed.vs);
         // A malformed signature gives the zero address, which no lease has for a signer.
@@ -68,10 +69,12 @@ abstract contract Settling is Leases {
 
         // Effects
         uint40 asOf = statement.asOf;
-        if (state == State.Active) {
-            lease.lastAsOf = asOf;
-            lease.hasPending = false;
-            if (statement.last) lease.endAt = asOf;
+        if (active) {
+            // Also where a claim waited: what both signed supersedes it.
+            if (lease.state == State.CLAIMED) lease.state = State.ACTIVE;
+            // All casts hold: `asOf` is not later than the end.
+            lease.lastAsOf = uint32(asOf);
+            if (statement.last) lease.endAt = uint32(asOf);
         }
         _pay(statement.leaseId, lease, earnings, statement.amountCum, asOf, statement.usageHash);
         return bytes4(0);
@@ -99,10 +102,10 @@ abstract contract Settling is Leases {
         returns (bytes4)
     {
         Lease storage lease = _leases[leaseId];
-        State state = lease.state;
-        if (state != State.Active && state != State.Disputed) return LeaseMarket_WrongState.selector;
+        bool active = _isActive(lease.state);
+        if (!active && lease.state != State.DISPUTED) return LeaseMarket_WrongState.selector;
         if (!_actsFor(acting, lease.provider)) return LeaseMarket_NotProvider.selector;
-        return state == State.Active ? _file(leaseId, lease, item, earnings) : _supplement(leaseId, lease, item);
+        return active ? _file(leaseId, lease, item, earnings) : _supplement(leaseId, lease, item);
     }
 
     /// @dev Files a claim on an Active lease. A due claim that is paid on the way stays paid even if this one is refused.
@@ -112,7 +115,7 @@ abstract contract Settling is Leases {
     {
         // Checks
         if (_now() > lease.endAt + CLAIM_WINDOW) return LeaseMarket_TooLate.selector;
-        if (lease.hasPending) {
+        if (lease.state == State.CLAIMED) {
             if (_now() < lease.filedAt + DISPUTE_WINDOW) return LeaseMarket_TooEarly.selector;
             _payPending(leaseId, lease, earnings);
         }
@@ -122,8 +125,8 @@ abstract contract Settling is Leases {
         if (cum <= lease.paid) return LeaseMarket_NothingToClaim.selector;
 
         // Effects
-        lease.hasPending = true;
-        // The cast holds: everything ever put into the lease is a sum of 128-bit balances that was checked to fit.
+        lease.state = State.CLAIMED;
+        // The cast holds: a rate cap of 96 bits, over at most 2^24 seconds.
         lease.pendingCum = uint128(cum);
         lease.pendingAt = asOf;
         lease.filedAt = _now();
@@ -148,15 +151,16 @@ abstract contract Settling is Leases {
         // The cast holds: as in `_file`.
         lease.pendingCum = uint128(cum);
         lease.pendingAt = asOf;
-        lease.lastAsOf = asOf;
+        // The cast holds: it is the end.
+        lease.lastAsOf = uint32(asOf);
         emit ClaimFiled(leaseId, lease.provider, uint128(cum), asOf, item.usage);
         return bytes4(0);
     }
 
     function _mature(bytes32 leaseId, Earnings memory earnings) private returns (bytes4) {
         Lease storage lease = _leases[leaseId];
-        if (lease.state != State.Active) return LeaseMarket_WrongState.selector;
-        if (!lease.hasPending) return LeaseMarket_NoPending.selector;
+        if (!_isActive(lease.state)) return LeaseMarket_WrongState.selector;
+        if (lease.state != State.CLAIMED) return LeaseMarket_NoPending.selector;
         if (_now() < lease.filedAt + DISPUTE_WINDOW) return LeaseMarket_TooEarly.selector;
         _payPending(leaseId, lease, earnings);
         return bytes4(0);

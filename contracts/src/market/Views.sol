@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ILeaseMarket} from "../interfaces/ILeaseMarket.sol";
 import {Settlement} from "../libraries/Settlement.sol";
+import {State} from "../libraries/State.sol";
 import {TypedData} from "../libraries/TypedData.sol";
 import {Board} from "./Board.sol";
 import {Opening} from "./Opening.sol";
@@ -32,7 +33,7 @@ abstract contract Views is Board, Opening {
         leases = new LeaseView[](leaseIds.length);
         for (uint256 i = 0; i < leaseIds.length; ++i) {
             Lease storage lease = _leases[leaseIds[i]];
-            if (lease.state != State.None) _fill(leases[i], lease);
+            if (lease.state != State.NONE) _fill(leases[i], lease);
         }
     }
 
@@ -49,7 +50,7 @@ abstract contract Views is Board, Opening {
     /// @inheritdoc ILeaseMarket
     function fundedUntil(bytes32 leaseId) external view returns (uint40) {
         Lease storage lease = _leases[leaseId];
-        if (lease.state != State.Active) return 0;
+        if (!_isActive(lease.state)) return 0;
         uint256 until = lease.lastAsOf + Settlement.secondsFunded(lease.balance, lease.rateCapE6);
         // The cast holds: not later than `endAt`.
         return uint40(Settlement.min(until, lease.endAt));
@@ -58,14 +59,14 @@ abstract contract Views is Board, Opening {
     /// @inheritdoc ILeaseMarket
     function claimable(bytes32 leaseId) external view returns (uint128) {
         Lease storage lease = _leases[leaseId];
-        if (lease.state != State.Active || !lease.hasPending) return 0;
+        if (lease.state != State.CLAIMED) return 0;
         if (_now() < lease.filedAt + DISPUTE_WINDOW) return 0;
         return lease.pendingCum - lease.paid;
     }
 
     /// @inheritdoc ILeaseMarket
     function disputeDepositOf(bytes32 leaseId) external view returns (uint128) {
-        return _disputeDeposit[leaseId];
+        return _stakes[leaseId].deposit;
     }
 
     /// @inheritdoc ILeaseMarket
@@ -79,20 +80,25 @@ abstract contract Views is Board, Opening {
     }
 
     function _fill(LeaseView memory shown, Lease storage lease) private view {
-        shown.state = uint8(lease.state);
+        uint8 state = lease.state;
+        shown.state = _shown(state);
         shown.tenant = lease.tenant;
         shown.provider = lease.provider;
         shown.signer = lease.signer;
         shown.token = _tokens[lease.tokenId - 1];
-        shown.startedAt = lease.startedAt;
-        shown.endAt = lease.endAt;
+        if (state == State.OPEN) {
+            shown.endAt = lease.startedAt;
+        } else {
+            shown.startedAt = lease.startedAt;
+            shown.endAt = lease.endAt;
+        }
         shown.lastAsOf = lease.lastAsOf;
         shown.rateCapE6 = lease.rateCapE6;
         shown.feeBps = lease.feeBps;
         shown.balance = lease.balance;
         shown.paid = lease.paid;
         shown.disputedAt = lease.disputedAt;
-        if (lease.hasPending && lease.state != State.Closed) {
+        if (state == State.CLAIMED || state == State.DISPUTED) {
             shown.pendingCum = lease.pendingCum;
             shown.pendingAt = lease.pendingAt;
             shown.filedAt = lease.filedAt;

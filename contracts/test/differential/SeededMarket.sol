@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {LeaseMarket} from "../../src/LeaseMarket.sol";
 import {IProviderRegistry} from "../../src/interfaces/IProviderRegistry.sol";
+import {State} from "../../src/libraries/State.sol";
 
 /// @notice The market itself, with one more function: a lease appears in the state that a generated case asks for.
 /// @dev Everything that is compared comes out of the functions that the market inherits.
@@ -30,18 +31,17 @@ contract SeededMarket is LeaseMarket {
     function seed(bytes32 leaseId, Seed calldata s) external {
         Lease storage lease = _leases[leaseId];
         _treasury = s.treasury;
-        lease.state = s.disputed ? State.Disputed : State.Active;
+        lease.state = s.disputed ? State.DISPUTED : s.pendingCum != 0 ? State.CLAIMED : State.ACTIVE;
         lease.tenant = s.tenant;
         lease.provider = s.provider;
         lease.tokenId = 1;
         lease.startedAt = s.startedAt;
-        lease.lastAsOf = s.lastAsOf;
-        lease.endAt = s.endAt;
+        lease.lastAsOf = uint32(s.lastAsOf);
+        lease.endAt = uint32(s.endAt);
         lease.rateCapE6 = s.rateCapE6;
         lease.feeBps = s.feeBps;
         lease.balance = s.balance;
         lease.paid = s.paid;
-        lease.hasPending = s.pendingCum != 0;
         lease.pendingCum = s.pendingCum;
         lease.pendingAt = s.lastAsOf;
         lease.filedAt = 0;
