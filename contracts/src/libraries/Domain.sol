@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+
 /// @title Domain
 /// @notice The EIP-712 domain `{name, version: "1", chainId, verifyingContract}`, and digests under it.
 /// @dev In place of OpenZeppelin's `EIP712`, whose imports need MCOPY even where nothing uses it: our contracts also run
 /// on chains that are older. `test/vectors/typed_data.json` holds the same digests from two other implementations.
-abstract contract Domain {
+abstract contract Domain is IERC5267 {
     bytes32 private constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
     string private constant VERSION = "1";
@@ -20,6 +22,24 @@ abstract contract Domain {
         CHAIN_ID = block.chainid;
         SELF = address(this);
         SEPARATOR = _separatorOf(keccak256(bytes(_domainName())));
+    }
+
+    /// @inheritdoc IERC5267
+    function eip712Domain()
+        external
+        view
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        )
+    {
+        // Name, version, chain and contract are the fields that the domain has.
+        return (hex"0f", _domainName(), VERSION, block.chainid, address(this), bytes32(0), new uint256[](0));
     }
 
     /// @dev The contract's name, a constant.

@@ -34,9 +34,7 @@ abstract contract Closing is Leases {
         Earnings memory earnings;
         for (uint256 i = 0; i < bids.length; ++i) {
             bytes32 leaseId = _leaseId(bids[i]);
-            bytes4 skipped = _finalize(leaseId, bids[i], earnings);
-            if (skipped == bytes4(0)) ++done;
-            else emit ItemSkipped(leaseId, skipped);
+            done += _tally(leaseId, _finalize(leaseId, bids[i], earnings));
         }
         _flush(earnings);
     }

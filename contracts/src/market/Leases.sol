@@ -26,7 +26,7 @@ abstract contract Leases is Accounts, Domain {
         // slot 0: all that decides whether something may happen now; stays when all is over, so that a bid never opens
         // twice. 32 bits hold its times: `_confirm` starts no lease that ends after them, and an end only comes nearer.
         address provider;
-        uint32 endAt; // 0 while Open
+        uint32 endAt; // 0 for a lease that has not started
         uint32 lastAsOf;
         uint8 state; // of {State}
         uint8 tokenId;
@@ -39,7 +39,7 @@ abstract contract Leases is Accounts, Domain {
         uint96 rateCapE6;
         // slot 3
         address tenant;
-        uint40 startedAt; // while Open: the last second to confirm
+        uint40 startedAt; // for a lease that has not started: the last second to confirm
         uint24 maxDuration; // seconds
         // slot 4; written only by claims and disputes. The first three mean nothing unless Claimed or Disputed.
         uint128 pendingCum;
@@ -167,6 +167,13 @@ abstract contract Leases is Accounts, Domain {
         if (earnings.fee != 0) _credit(_treasury, earnings.tokenId, earnings.fee);
         earnings.net = 0;
         earnings.fee = 0;
+    }
+
+    /// @dev Counts an item of a batch that was carried out, or reports the one that was not.
+    function _tally(bytes32 id, bytes4 skipped) internal returns (uint256) {
+        if (skipped == bytes4(0)) return 1;
+        emit ItemSkipped(id, skipped);
+        return 0;
     }
 
     // ---- Checks ----

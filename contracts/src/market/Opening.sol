@@ -56,9 +56,7 @@ abstract contract Opening is Leases {
     function confirm(bytes32[] calldata leaseIds) external returns (uint256 done) {
         Acting memory acting;
         for (uint256 i = 0; i < leaseIds.length; ++i) {
-            bytes4 skipped = _confirm(leaseIds[i], acting);
-            if (skipped == bytes4(0)) ++done;
-            else emit ItemSkipped(leaseIds[i], skipped);
+            done += _tally(leaseIds[i], _confirm(leaseIds[i], acting));
         }
     }
 

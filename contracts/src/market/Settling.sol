@@ -20,9 +20,7 @@ abstract contract Settling is Leases {
         Acting memory acting;
         Earnings memory earnings;
         for (uint256 i = 0; i < statements.length; ++i) {
-            bytes4 skipped = _settle(statements[i], acting, earnings);
-            if (skipped == bytes4(0)) ++done;
-            else emit ItemSkipped(statements[i].statement.leaseId, skipped);
+            done += _tally(statements[i].statement.leaseId, _settle(statements[i], acting, earnings));
         }
         _flush(earnings);
     }
@@ -33,9 +31,7 @@ abstract contract Settling is Leases {
         Earnings memory earnings;
         for (uint256 i = 0; i < items.length; ++i) {
             bytes32 leaseId = _leaseId(items[i].bid);
-            bytes4 skipped = _claim(leaseId, items[i], acting, earnings);
-            if (skipped == bytes4(0)) ++done;
-            else emit ItemSkipped(leaseId, skipped);
+            done += _tally(leaseId, _claim(leaseId, items[i], acting, earnings));
         }
         _flush(earnings);
     }
@@ -44,9 +40,7 @@ abstract contract Settling is Leases {
     function mature(bytes32[] calldata leaseIds) external returns (uint256 done) {
         Earnings memory earnings;
         for (uint256 i = 0; i < leaseIds.length; ++i) {
-            bytes4 skipped = _mature(leaseIds[i], earnings);
-            if (skipped == bytes4(0)) ++done;
-            else emit ItemSkipped(leaseIds[i], skipped);
+            done += _tally(leaseIds[i], _mature(leaseIds[i], earnings));
         }
         _flush(earnings);
     }

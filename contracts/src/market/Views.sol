@@ -86,7 +86,7 @@ abstract contract Views is Board, Opening {
         shown.provider = lease.provider;
         shown.signer = lease.signer;
         shown.token = _tokens[lease.tokenId - 1];
-        if (state == State.OPEN) {
+        if (lease.endAt == 0) {
             shown.endAt = lease.startedAt;
         } else {
             shown.startedAt = lease.startedAt;

@@ -2,13 +2,13 @@
 pragma solidity 0.8.37;
 
 import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
-import {MarketTest} from "../support/MarketTest.sol";
+import {SignedDepositTest} from "../support/SignedDepositTest.sol";
 import {vm} from "../support/Vm.sol";
 
 /// @notice What each call costs as a transaction of its own: 21000 and calldata included, refunds deducted. Run with
 /// `npm run gas`, which isolates each call in a transaction and compares with `gas-targets.json`. In a plain test run
 /// it only shows that the calls work. No fee is set, as in the targets, except where the name says so.
-contract GasTest is MarketTest {
+contract GasTest is SignedDepositTest {
     uint256 private constant BATCH = 20;
     uint128 private constant HOUR = 417_999;
 
@@ -51,6 +51,19 @@ contract GasTest is MarketTest {
         vm.prank(STRANGER);
         market.withdraw(address(token), STRANGER, 5e6);
         snapshot("withdraw");
+    }
+
+    function test_deposits_by_signature() public {
+        depositWithPermit(permit(5e6), HOLDER, 5e6);
+        snapshot("depositWithPermit");
+        depositWithAuthorization(authorization(5e6, "nonce"), 5e6);
+        snapshot("depositWithAuthorization");
+    }
+
+    function test_attest() public {
+        vm.prank(STRANGER);
+        registry.attest(PROVIDER, keccak256("claims"), START + 365 days);
+        snapshot("attest");
     }
 
     function test_board() public {
