@@ -114,15 +114,15 @@ abstract contract Accounts is ILeaseMarket, Guard {
     /// @inheritdoc ILeaseMarket
     function withdraw(address token, address to, uint256 amount) external nonReentrant {
         // Checks
-        Listing storage listing = _requireToken(token);
+        (Listing storage listing, uint8 tokenId, uint128 owed) = _requireToken(token);
         if (to == address(0)) revert LeaseMarket_ZeroAddress();
         if (amount == 0) revert LeaseMarket_ZeroAmount();
 
         // Effects
-        _debit(msg.sender, listing.tokenId, amount);
+        _debit(msg.sender, tokenId, amount);
         // Both hold: the account had it, and every account is part of `liabilities`.
         unchecked {
-            listing.liabilities -= uint128(amount);
+            listing.liabilities = owed - uint128(amount);
         }
         emit Withdrawn(msg.sender, token, to, amount);
 
@@ -134,9 +134,11 @@ abstract contract Accounts is ILeaseMarket, Guard {
         if (_intakePaused) revert LeaseMarket_IntakePaused();
     }
 
-    function _requireToken(address token) internal view returns (Listing storage listing) {
+    function _requireToken(address token) internal view returns (Listing storage listing, uint8 tokenId, uint128 owed) {
         listing = _listing[token];
-        if (listing.tokenId == 0) revert LeaseMarket_TokenNotAllowed(token);
+        tokenId = listing.tokenId;
+        owed = listing.liabilities;
+        if (tokenId == 0) revert LeaseMarket_TokenNotAllowed(token);
     }
 
     /// @dev Cannot overflow: all accounts together are part of `liabilities`, which fit 128 bits.
@@ -177,16 +179,15 @@ abstract contract Accounts is ILeaseMarket, Guard {
     /// @dev All that a deposit is but the transfer. The only entrance of money: what fits here fits everywhere.
     function _bookDeposit(address token, address payer, address owner, uint256 amount) private {
         // Checks
-        Listing storage listing = _requireToken(token);
+        (Listing storage listing, uint8 tokenId, uint128 owed) = _requireToken(token);
         if (owner == address(0)) revert LeaseMarket_ZeroAddress();
         if (amount == 0) revert LeaseMarket_ZeroAmount();
-        uint128 owed = listing.liabilities;
         uint256 room = type(uint128).max - owed;
         if (amount > room) revert LeaseMarket_DepositTooLarge(token, amount, room);
 
         // Effects
         // Both casts hold: checked in the line above.
-        _accounts[owner][listing.tokenId].available += uint128(amount);
+        _accounts[owner][tokenId].available += uint128(amount);
         listing.liabilities = owed + uint128(amount);
         emit Deposited(payer, owner, token, amount);
     }

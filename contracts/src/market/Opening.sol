@@ -26,7 +26,7 @@ abstract contract Opening is Leases {
         if (signer == address(0)) revert LeaseMarket_ZeroAddress();
         _checkBid(leaseId, bid);
         if (amount < bid.minDeposit) revert LeaseMarket_BelowMinDeposit(leaseId, bid.minDeposit, amount);
-        uint8 tokenId = _requireToken(bid.token).tokenId;
+        (, uint8 tokenId,) = _requireToken(bid.token);
         uint96 rateCapE6 = _rateCap(leaseId, bid);
         (address bidder,,) = ECDSA.tryRecover(leaseId, r, vs);
         if (bidder == address(0)) revert LeaseMarket_InvalidSignature(leaseId);

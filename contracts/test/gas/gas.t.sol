@@ -54,6 +54,10 @@ contract GasTest is SignedDepositTest {
     }
 
     function test_deposits_by_signature() public {
+        // The market has held this token before.
+        signatures.mint(address(this), 1);
+        signatures.approve(address(market), 1);
+        market.deposit(address(signatures), TENANT, 1);
         depositWithPermit(permit(5e6), HOLDER, 5e6);
         snapshot("depositWithPermit");
         depositWithAuthorization(authorization(5e6, "nonce"), 5e6);

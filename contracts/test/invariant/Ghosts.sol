@@ -13,6 +13,7 @@ abstract contract Ghosts is MarketTest {
         ILeaseMarket.Bid bid;
         uint256 putIn;
         uint40 filedAt;
+        uint128 conceded;
     }
 
     uint256 internal constant LIVE_LEASES = 12;
