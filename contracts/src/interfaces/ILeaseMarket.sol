@@ -466,7 +466,8 @@ interface ILeaseMarket {
     /// @param signer The session key whose statements will be accepted, for the whole life of the lease.
     function openLease(Bid calldata bid, bytes32 r, bytes32 vs, address signer, uint128 amount) external;
 
-    /// @notice Starts the clock of Open leases. Provider only, until `startBy` inclusive.
+    /// @notice Starts the clock of Open leases. Provider only, until `startBy` inclusive; and none that would end after
+    /// second 2^32 - 1, in the year 2106, which is too late for all.
     /// @dev Emits {LeaseConfirmed}; `endAt = now + maxDuration`.
     function confirm(bytes32[] calldata leaseIds) external returns (uint256 done);
 
