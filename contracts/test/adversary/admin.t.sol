@@ -176,6 +176,48 @@ contract AdminThreatsTest is DelayedAdminTest {
         }
     }
 
+    /// @dev Intake paused, nothing in the tenant's account, and a claim for every unit of the lease: deposits cannot be
+    /// made, and still the claim can be disputed.
+    function test_T21_a_pause_together_with_an_overclaiming_provider_cannot_stop_a_dispute() public {
+        bid.salt = 9;
+        bid.minDeposit = 0;
+        bid.validUntil = uint40(block.timestamp);
+        leaseId = startLease(bid, 1000);
+        vm.warp(block.timestamp + 3600);
+        vm.assertEq(claim(bid, everything()), 1, "claimed");
+        vm.assertEq(lease(leaseId).pendingCum, 1000, "every unit");
+        uint256 held = account(TENANT);
+        vm.prank(TENANT);
+        market.withdraw(address(token), TENANT, held);
+        vm.prank(GUARDIAN);
+        market.setIntakePaused(true);
+        dispute(bid, 0);
+        assertState(leaseId, 3);
+        vm.assertEq(market.disputeDepositOf(leaseId), 0, "as much as there is");
+        vm.warp(block.timestamp + ARBITER_WINDOW);
+        market.resolve(bid, 0, 0);
+        vm.assertEq(account(TENANT), 1000 - 1000 * uint256(bid.splitBps) / 10_000, "its part");
+    }
+
+    /// @dev The clip is for a pause alone: otherwise a tenant that empties its account would dispute for nothing.
+    function testFuzz_T21_the_deposit_is_short_under_a_pause_alone(uint256 rest, bool paused) public {
+        bid.salt = 9;
+        bid.minDeposit = 0;
+        bid.validUntil = uint40(block.timestamp);
+        leaseId = startLease(bid, 1000);
+        vm.warp(block.timestamp + 3600);
+        vm.assertEq(claim(bid, everything()), 1, "claimed");
+        rest = bound(rest, 0, 100);
+        uint256 held = account(TENANT);
+        vm.prank(TENANT);
+        market.withdraw(address(token), TENANT, held - rest);
+        vm.prank(GUARDIAN);
+        market.setIntakePaused(paused);
+        bool allowed = attempt(TENANT, address(market), abi.encodeCall(ILeaseMarket.dispute, (bid, 0)));
+        vm.assertEq(allowed, paused || rest >= 50, "5 % of 1000, or a pause");
+        if (allowed) vm.assertEq(market.disputeDepositOf(leaseId), min(rest, 50), "deposit");
+    }
+
     function test_T21_the_new_fee_is_paid_by_new_leases_alone() public {
         administer(1, 500, MALLORY);
         uint256 before = account(PROVIDER);

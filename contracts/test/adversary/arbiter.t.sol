@@ -100,6 +100,52 @@ contract ArbiterThreatsTest is AdversaryTest {
         vm.assertEq(account(PROVIDER), uint256(contested) * bid.splitBps / 10_000, "the split");
     }
 
+    /// @dev The provider holds back what the tenant signed, lets the arbiter award it, and submits it one transaction
+    /// earlier: it must not be paid twice.
+    function test_T12_a_held_back_admission_is_not_paid_on_top_of_the_award() public {
+        leaseId = startLease(bid, DEPOSIT);
+        vm.warp(START + 3600);
+        ILeaseMarket.SignedStatement memory held =
+            signed(makeStatement(leaseId, 500_000, START + 3600, false), SESSION_KEY);
+        claim(bid, everything());
+        uint128 contested = lease(leaseId).pendingCum;
+        vm.assertGt(contested, 1_000_000, "more than twice what is owed");
+        dispute(bid, 0);
+        vm.warp(block.timestamp + CLAIM_WINDOW + 1);
+        vm.prank(OPERATOR);
+        vm.assertEq(market.settle(one(held)), 1, "admitted in front of the ruling");
+        resolve(ARBITER, 500_000, 0);
+        vm.assertEq(account(PROVIDER), 500_000, "what the arbiter awarded, once");
+    }
+
+    /// @dev Whatever is conceded, admitted and awarded, in whatever order: the larger of the last two counts, and the
+    /// deposit goes with the whole sum alone.
+    function testFuzz_T12_admissions_and_awards_do_not_add_up(
+        uint128 conceded,
+        uint128 admitted,
+        uint128 award,
+        uint96 slash
+    ) public {
+        leaseId = startLease(bid, DEPOSIT);
+        vm.warp(START + 3600);
+        claim(bid, everything());
+        uint128 claimed = lease(leaseId).pendingCum;
+        conceded = uint128(bound(conceded, 0, claimed - 1));
+        admitted = uint128(bound(admitted, conceded, claimed));
+        award = uint128(bound(award, 0, claimed - conceded));
+        if (award % 3 == 0) award = claimed - conceded;
+        slash = uint96(bound(slash, 0, bid.maxSlash));
+        dispute(bid, conceded);
+        vm.warp(block.timestamp + CLAIM_WINDOW + 1);
+        settle(leaseId, admitted, START + 3600, false);
+        resolve(ARBITER, award, slash);
+        uint256 owed = conceded + award > admitted ? conceded + award : admitted;
+        uint256 deposit = owed == claimed ? uint256(claimed - conceded) * 500 / 10_000 : 0;
+        vm.assertEq(account(PROVIDER), owed + deposit, "provider");
+        vm.assertEq(account(TENANT), FUNDS - DEPOSIT - owed - deposit, "tenant");
+        vm.assertEq(registry.claimable(TENANT), min(slash, claimed - conceded), "the victim's part is not shrunk");
+    }
+
     function disputed(uint256 elapsed, address arbiter) private returns (uint128 contested) {
         bid.arbiter = arbiter;
         vm.warp(START);
