@@ -15,8 +15,6 @@ interface Cheats {
     function lastCallGas() external view returns (Gas memory);
     function record() external;
     function accesses(address target) external returns (bytes32[] memory reads, bytes32[] memory writes);
-    function snapshotState() external returns (uint256 id);
-    function revertToState(uint256 id) external returns (bool done);
 }
 
 Cheats constant cheats = Cheats(address(uint160(uint256(keccak256("hevm cheat code")))));

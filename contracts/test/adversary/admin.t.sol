@@ -8,7 +8,6 @@ import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
 import {BlockingToken, DecimalsToken} from "../mocks/Tokens.sol";
 import {bound, vm} from "../support/Vm.sol";
 import {AdversaryTest} from "./AdversaryTest.sol";
-import {cheats} from "./Cheats.sol";
 
 /// @notice A market whose administrators have a delay and a guardian, as a real one does.
 abstract contract DelayedAdminTest is AdversaryTest {
@@ -167,12 +166,12 @@ contract AdminThreatsTest is DelayedAdminTest {
     /// at the fee of its opening.
     function test_T21_under_a_hostile_administration_every_exit_pays_to_the_unit() public {
         bytes32 snapshot = outcome();
-        uint256 id = cheats.snapshotState();
+        uint256 id = vm.snapshotState();
         for (uint256 i = 0; i < 6; ++i) {
             administer(i, 500, TREASURY);
             vm.assertEq(outcome(), snapshot, "the same payments");
-            vm.assertEq(cheats.revertToState(id), true, "back");
-            id = cheats.snapshotState();
+            vm.assertEq(vm.revertToState(id), true, "back");
+            id = vm.snapshotState();
         }
     }
 
@@ -309,7 +308,7 @@ contract AdminThreatsTest is DelayedAdminTest {
 
     /// @dev All leases to their ends; what everybody has then. Undone afterwards.
     function outcome() private returns (bytes32 result) {
-        uint256 id = cheats.snapshotState();
+        uint256 id = vm.snapshotState();
         vm.warp(START + bid.startWindow + 1);
         vm.prank(TENANT);
         market.abort(bids[0]);
@@ -327,6 +326,6 @@ contract AdminThreatsTest is DelayedAdminTest {
         market.withdraw(address(token), MALLORY, account(PROVIDER));
         vm.stopPrank();
         vm.assertEq(market.liabilities(address(token)), account(TREASURY), "only fees are left");
-        vm.assertEq(cheats.revertToState(id), true, "back");
+        vm.assertEq(vm.revertToState(id), true, "back");
     }
 }

@@ -123,11 +123,11 @@ contract ExitsTest is AdversaryTest {
         vm.prank(PROVIDER);
         vm.assertEq(market.mature(one(leaseId)), 0, "a second before");
         vm.warp(endAt + CLAIM_WINDOW + DISPUTE_WINDOW);
-        uint256 snapshot = cheats.snapshotState();
+        uint256 snapshot = vm.snapshotState();
         vm.prank(PROVIDER);
         vm.assertEq(market.mature(one(leaseId)), 1, "matured");
         vm.assertEq(blocked(PROVIDER), HOUR - HOUR / 100, "earned");
-        cheats.revertToState(snapshot);
+        vm.revertToState(snapshot);
         finalizeAs(PROVIDER, 1);
         checkPaid(HOUR);
     }
@@ -262,14 +262,14 @@ contract ExitsTest is AdversaryTest {
     function inAllCircumstances(function() external exit) private {
         uint256 time = block.timestamp;
         for (uint256 i = 0; i <= CIRCUMSTANCES + 1; ++i) {
-            uint256 snapshot = cheats.snapshotState();
+            uint256 snapshot = vm.snapshotState();
             for (uint256 j = 0; j < CIRCUMSTANCES; ++j) {
                 if (i == j || i == CIRCUMSTANCES + 1) circumstance(j);
             }
             vm.assertEq(block.timestamp, time, "circumstances take no time");
             exit();
             assertState(leaseId, 4);
-            vm.assertEq(cheats.revertToState(snapshot), true, "back");
+            vm.assertEq(vm.revertToState(snapshot), true, "back");
         }
     }
 
@@ -368,9 +368,9 @@ contract ExitGasTest is AdversaryTest {
     /// forge-config: default.isolate = true
     function test_no_exit_costs_more_gas_among_200_others_than_beside_one() public {
         crowd(1);
-        uint256 snapshot = cheats.snapshotState();
+        uint256 snapshot = vm.snapshotState();
         uint256[9] memory few = measureAll();
-        vm.assertEq(cheats.revertToState(snapshot), true, "back");
+        vm.assertEq(vm.revertToState(snapshot), true, "back");
         crowd(CROWD);
         uint256[9] memory many = measureAll();
         string[9] memory names = [
