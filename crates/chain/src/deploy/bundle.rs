@@ -134,7 +134,8 @@ fn standard_json(root: &Path, artifact: &Artifact) -> Result<String, DeployError
     for (path, hash) in &artifact.sources {
         let text = read_source(root, path)?;
         if keccak256(&text) != *hash {
-            let stale = ArtifactError::Stale { artifact: root.to_owned(), source_path: path.clone() };
+            let stale =
+                ArtifactError::Stale { artifact: artifact.name.clone().into(), source_path: path.clone() };
             return Err(stale.into());
         }
         let text = String::from_utf8(text).map_err(|_| BundleError::NotText(path.clone()))?;

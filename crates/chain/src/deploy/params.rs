@@ -284,3 +284,62 @@ impl Params {
         self.min_bond.base_units(self.bond_token_entry()?.decimals)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = include_str!("../../../../contracts/deployments/params/example.yaml");
+
+    fn refusal(from: &str, to: &str) -> String {
+        let text = FILE.replacen(from, to, 1);
+        assert_ne!(text, FILE);
+        Params::parse(&text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_field_that_is_unknown_missing_or_ill_typed_is_named_with_its_path() {
+        for (from, to, path) in [
+            ("guardian:", "guardain:", "administration.guardain: "),
+            ("  claim: 36h", "  claim: 36", "windows.claim: "),
+            ("minBond: 500 USDC", "minBond: lots", "minBond: "),
+            ("symbol: USDC, decimals: 6", "symbol: USDC, decimals: six", "tokens[0].decimals: "),
+            ("guard: transient", "guard: none", "guard: "),
+        ] {
+            let printed = refusal(from, to);
+            let (place, rest) = printed.split_once(": ").unwrap();
+            assert!(place.starts_with("line ") && rest.starts_with(path), "{printed}");
+        }
+        assert!(refusal("treasury: ", "treasurer: ").contains("treasurer"));
+        assert!(refusal("confirmations: 12", "").contains("confirmations"));
+        assert!(matches!(Params::parse(&"#".repeat(MAX_BYTES + 1)), Err(ParamsError::TooLong(_))));
+    }
+
+    #[test]
+    fn parameters_survive_the_way_into_a_record_and_the_hash_is_the_files() {
+        let ReviewedParams { params, hash } = Params::parse(FILE).unwrap();
+        assert_eq!(hash, keccak256(FILE));
+        let text = serde_json::to_string(&params).unwrap();
+        assert_eq!(serde_json::from_str::<Params>(&text).unwrap(), params);
+    }
+
+    #[test]
+    fn amounts_are_exact_or_refused() {
+        for (text, decimals, units) in [
+            ("500 USDC", 6, Some(500_000_000)),
+            ("0.5 WETH", 18, Some(500_000_000_000_000_000)),
+            ("0.0000001 USDC", 6, None),
+            ("999999999999999999999999999999999999999 X", 6, None),
+        ] {
+            let parsed = text.parse::<TokenAmount>();
+            assert_eq!(parsed.ok().and_then(|amount| amount.base_units(decimals)), units, "{text}");
+        }
+        for text in ["500", "500USDC", "1. USDC", ".5 USDC", "-1 USDC", "1 US DC", "1e3 USDC", "1  USDC"] {
+            assert_eq!(text.parse::<TokenAmount>(), Err(TokenAmountError), "{text}");
+        }
+        for (units, printed) in [(500_000_000, "500 USDC"), (1, "0.000001 USDC"), (1_250_000, "1.25 USDC")] {
+            let amount = TokenAmount::of_base_units(units, 6, "USDC");
+            assert_eq!((amount.to_string().as_str(), amount.base_units(6)), (printed, Some(units)));
+        }
+    }
+}
