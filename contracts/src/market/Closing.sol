@@ -61,14 +61,6 @@ abstract contract Closing is Leases {
         return bytes4(0);
     }
 
-    /// @dev The end only ever comes nearer, and never lies in the past.
-    function _bringForward(bytes32 leaseId, Lease storage lease, uint40 endAt) private {
-        if (endAt >= lease.endAt) revert LeaseMarket_TooLate(leaseId, lease.endAt);
-        // The cast holds: it is less than another number of this size.
-        lease.endAt = uint32(endAt);
-        emit CloseRequested(leaseId, lease.provider, msg.sender, endAt);
-    }
-
     function _sinceSettled(Lease storage lease) private view returns (uint40) {
         return _now() - lease.lastAsOf;
     }

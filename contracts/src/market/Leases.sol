@@ -169,6 +169,14 @@ abstract contract Leases is Accounts, Domain {
         earnings.fee = 0;
     }
 
+    /// @dev The end only ever comes nearer, and never lies in the past.
+    function _bringForward(bytes32 leaseId, Lease storage lease, uint40 endAt) internal {
+        if (endAt >= lease.endAt) revert LeaseMarket_TooLate(leaseId, lease.endAt);
+        // The cast holds: it is less than another number of this size.
+        lease.endAt = uint32(endAt);
+        emit CloseRequested(leaseId, lease.provider, msg.sender, endAt);
+    }
+
     /// @dev Counts an item of a batch that was carried out, or reports the one that was not.
     function _tally(bytes32 id, bytes4 skipped) internal returns (uint256) {
         if (skipped == bytes4(0)) return 1;

@@ -66,9 +66,9 @@ abstract contract Settling is Leases {
         if (active) {
             // Also where a claim waited: what both signed supersedes it.
             if (lease.state == State.CLAIMED) lease.state = State.ACTIVE;
-            // All casts hold: `asOf` is not later than the end.
+            // The cast holds: `asOf` is not later than the end.
             lease.lastAsOf = uint32(asOf);
-            if (statement.last) lease.endAt = uint32(asOf);
+            if (statement.last && asOf != lease.endAt) _bringForward(statement.leaseId, lease, asOf);
         }
         _pay(statement.leaseId, lease, earnings, statement.amountCum, asOf, statement.usageHash);
         return bytes4(0);
