@@ -491,10 +491,10 @@ interface ILeaseMarket {
 
     /// @notice Pays countersigned statements at once. Provider only: a statement in the hands of anybody else could
     /// move `lastAsOf` and burn the provider's unsettled time.
-    /// @dev Emits {LeaseSettled}, before it {CloseRequested} where `last` brings the end nearer. Active: `lastAsOf <= asOf <= min(now, endAt)` and `paid <= amountCum <= capCum`; a
-    /// waiting claim is superseded; `last` sets `endAt = asOf`. Disputed: an admission, `paid < amountCum <=
-    /// pendingCum` and `asOf <= endAt`, pays and shrinks what is contested, so that a dispute cannot void what was
-    /// signed; `last` has no meaning there.
+    /// @dev Emits {LeaseSettled}, and before it {CloseRequested} where `last` brings the end nearer. Active: `lastAsOf <=
+    /// asOf <= min(now, endAt)` and `paid <= amountCum <= capCum`; a waiting claim is superseded; `last` sets `endAt =
+    /// asOf`. Disputed: an admission, `paid < amountCum <= pendingCum` and `asOf <= endAt`, pays at once, so that a
+    /// dispute cannot void what was signed; `last` has no meaning there.
     function settle(SignedStatement[] calldata statements) external returns (uint256 done);
 
     /// @notice Files the provider's own account of usage, for `min(A, capCum, paid + balance)` up to `min(now, endAt)`.
