@@ -43,8 +43,9 @@ pub fn artifacts() -> Result<PathBuf> {
 }
 
 /// The sources of what a deployment makes, and of the token for tests.
-const DEPLOYED: [&str; 4] = [
+const DEPLOYED: [&str; 5] = [
     "src/LeaseMarket.sol",
+    "src/RewardsDistributor.sol",
     "src/ProviderRegistry.sol",
     "src/deployment/Authority.sol",
     "src/test-token/TestUSD.sol",

@@ -42,7 +42,7 @@ impl Site {
         let mut reviewed = Params::parse(FILE)?;
         let params = &mut reviewed.params;
         (params.deployer, params.bond_token, params.tokens[0].address) = (deployer.address(), token, token);
-        (params.guard, params.rewards) = (guard, guard == Guard::Transient);
+        (params.guard, params.rewards) = (guard, true);
         params.administration =
             Administration { admin: admin.address(), admin_delay: Span(600), guardian: guardian.address() };
         let artifacts = Artifacts::read(&root, &out, ContractName::wanted(params))?;
