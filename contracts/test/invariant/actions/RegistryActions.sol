@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IProviderRegistry} from "../../../src/interfaces/IProviderRegistry.sol";
 import {bound, vm} from "../../support/Vm.sol";
 import {Action} from "../Action.sol";
 import {holds, same} from "../Broken.sol";
@@ -22,10 +23,10 @@ abstract contract RegistryActions is Stage {
     function bondActions(uint256 seed) public {
         seed = mix(seed);
         address provider = desks[seed % desks.length].owner;
-        uint128 unbonding = registry.providerOf(provider).unbonding;
+        IProviderRegistry.ProviderView memory shown = registry.providerOf(provider);
         uint256 kind = (seed >> 8) % 4;
-        if (kind == 0) raiseBond(provider, 5e6);
-        else if (unbonding == 0) unbond(provider, uint128(bound(seed >> 16, 1, registry.providerOf(provider).bond)));
+        if (kind == 0 || shown.bond == 0) raiseBond(provider, 5e6);
+        else if (shown.unbonding == 0) unbond(provider, uint128(bound(seed >> 16, 1, shown.bond)));
         else if (kind <= 2) unbond(provider, 0);
         else takeBond(provider);
     }

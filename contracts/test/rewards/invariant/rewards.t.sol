@@ -82,7 +82,9 @@ contract RewardsInvariantTest {
         }
     }
 
-    /// @dev One function, because each would be a campaign of its own.
+    /// @dev One function, because each would be a campaign of its own. Few long walks: each must reach every action.
+    /// forge-config: default.invariant.runs = 8
+    /// forge-config: default.invariant.depth = 1280
     function invariant_rewards_are_solvent_capped_and_washing_loses() public view {
         vm.assertEq(token.balanceOf(address(rewards)), rewards.liabilities(address(token)), "it holds what it owes");
         for (uint256 i = 0; i < WASHERS; ++i) {
