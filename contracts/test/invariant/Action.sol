@@ -54,6 +54,7 @@ enum Action {
     DisputeConceding,
     DisputePaused,
     DisputeDepositFromAccount,
+    DisputeDepositCut,
     Supplement,
     SupplementRefusedTwice,
     Admission,
@@ -61,6 +62,7 @@ enum Action {
     ResolveAfterClaimWindow,
     ResolveSlashing,
     ResolveAwardingAll,
+    ResolveAfterAdmission,
     Split,
     // the registry
     Register,

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
 import {vm} from "../support/Vm.sol";
+import {Action} from "./Action.sol";
 import {Book} from "./Book.sol";
 import {atMost, holds, same} from "./Broken.sol";
 import {WalkToken} from "./WalkToken.sol";
@@ -20,6 +21,15 @@ abstract contract Moves is Book {
     function bookDeposit(address token_, address owner, uint256 amount) internal {
         flowedIn[token_] += amount;
         accountBook[owner][token_] += amount;
+    }
+
+    function emptyAccount(address owner, address token_) internal {
+        uint256 held = accountBook[owner][token_];
+        if (held == 0) return;
+        vm.prank(owner);
+        market.withdraw(token_, owner, held);
+        accountBook[owner][token_] = 0;
+        flowedOut[token_] += held;
     }
 
     function moveOpen(ILeaseMarket.Bid memory bid, uint256 key, uint128 amount) internal returns (bytes32 leaseId) {
@@ -150,9 +160,13 @@ abstract contract Moves is Book {
         uint256 deposit = uint256(story.claimed - conceded) * 500 / 10_000;
         uint256 uncontested = uint256(before.paid) + before.balance - story.claimed;
         if (deposit > uncontested) {
-            fromAccount = true;
-            accountBook[bid.tenant][bid.token] -= deposit - uncontested;
-            story.putIn += deposit - uncontested;
+            uint256 rest = deposit - uncontested;
+            uint256 held = accountBook[bid.tenant][bid.token];
+            if (held < rest) reach(Action.DisputeDepositCut);
+            if (market.intakePaused()) rest = least(rest, held);
+            fromAccount = rest != 0;
+            accountBook[bid.tenant][bid.token] -= rest;
+            story.putIn += rest;
         }
         (story.settledTo, story.filedAt, story.conceded) = (story.claimedAt, 0, conceded);
     }

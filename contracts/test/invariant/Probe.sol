@@ -3,9 +3,8 @@ pragma solidity 0.8.37;
 
 import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
 import {vm} from "../support/Vm.sol";
-import {Broken, same} from "./Broken.sol";
+import {Broken} from "./Broken.sol";
 import {Moves} from "./Moves.sol";
-import {WalkToken} from "./WalkToken.sol";
 
 /// @notice Trying something without having done it: a call to oneself that ends in a revert takes back all that it did,
 /// at a fraction of what a snapshot costs.
@@ -36,12 +35,6 @@ abstract contract Probe is Moves {
         bool ok;
         (ok, answer) = tryAs(by, data);
         if (!ok) revert Broken(string.concat(what, " (", vm.toString(answer), ")"), 0, 1);
-    }
-
-    function giveTo(address owner, address token_, uint256 amount) internal {
-        WalkToken(token_).mint(address(this), amount);
-        WalkToken(token_).approve(address(market), amount);
-        market.deposit(token_, owner, amount);
     }
 
     /// @dev Everything that anybody owns, owes or may expect, except the terms of new leases; of all leases, accounts

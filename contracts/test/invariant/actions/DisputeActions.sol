@@ -20,10 +20,12 @@ abstract contract DisputeActions is Stage {
         Story storage story = stories[leaseId];
         uint128 conceded = uint128(bound(seed >> 16, story.due, story.claimed - 1));
         if ((seed >> 13) % 4 == 0) conceded = uint128(story.due);
-        market.setIntakePaused(false);
-        moveDeposit(bids[leaseId].token, bids[leaseId].tenant, story.claimed);
         if (conceded != story.due) reach(Action.DisputeConceding);
         bool paused = (seed >> 8) % 2 == 0;
+        market.setIntakePaused(false);
+        // In a pause a dispute needs no more than the account holds.
+        if (paused && (seed >> 9) % 2 == 0) emptyAccount(bids[leaseId].tenant, bids[leaseId].token);
+        else moveDeposit(bids[leaseId].token, bids[leaseId].tenant, story.claimed);
         market.setIntakePaused(paused);
         if (moveDispute(leaseId, conceded)) reach(Action.DisputeDepositFromAccount);
         reach(paused ? Action.DisputePaused : Action.Dispute);
@@ -62,7 +64,6 @@ abstract contract DisputeActions is Stage {
         bool early = (seed >> 150) % 2 == 0 && (stories[leaseId].supplemented || supplement(leaseId, seed));
         if (!early) warpTo(uint256(before.disputedAt) + CLAIM_WINDOW + 1);
         ILeaseMarket.Bid memory bid = bids[leaseId];
-        if (stories[leaseId].due != stories[leaseId].conceded) return split(leaseId, seed);
         if (block.timestamp >= uint256(before.disputedAt) + ARBITER_WINDOW || bid.arbiter == address(0)) {
             return split(leaseId, seed);
         }
@@ -72,6 +73,7 @@ abstract contract DisputeActions is Stage {
         market.setIntakePaused((seed >> 9) % 2 == 0);
         moveResolve(leaseId, bid.arbiter, award, slash);
         if (slash != 0) reach(Action.ResolveSlashing);
+        if (before.paid != stories[leaseId].conceded) reach(Action.ResolveAfterAdmission);
         if (award == contested) reach(Action.ResolveAwardingAll);
         reach(early ? Action.ResolveAfterSupplement : Action.ResolveAfterClaimWindow);
     }

@@ -47,9 +47,7 @@ abstract contract Disputability is Probe {
             tryAs(before.provider, abi.encodeCall(market.claim, (one(ILeaseMarket.ClaimItem(bid, makeUsage(1 days))))));
         same(abi.decode(answer, (uint256)), 0, "5: a second claim within the first's window");
         same(lease(leaseId).paid, before.paid, "5: paid within the window");
-        // Whatever the pause, once the account holds the deposit.
-        market.setIntakePaused(false);
-        giveTo(bid.tenant, bid.token, before.pendingCum);
+        // Nobody can fill an account in a pause, and nobody has to.
         market.setIntakePaused(true);
         mustAs(bid.tenant, abi.encodeCall(market.dispute, (bid, before.paid)), "5: not disputable in its last second");
         same(lease(leaseId).state, 3, "5: disputed");

@@ -69,15 +69,13 @@ abstract contract Liveness is Probe {
         }
     }
 
-    /// @dev The tenant's worst against the provider: it disputes a claim in the last second in which it can, if its
-    /// account holds the deposit.
+    /// @dev The tenant's worst against the provider: it disputes a claim in the last second in which it can.
     function disputeLate(bytes32 leaseId) private {
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         uint256 until = uint256(before.filedAt) + DISPUTE_WINDOW;
         if (before.state != 2 || before.filedAt == 0 || block.timestamp >= until) return;
         vm.warp(until - 1);
-        (bool disputed,) = tryAs(before.tenant, abi.encodeCall(market.dispute, (bids[leaseId], before.paid)));
-        if (!disputed) return;
+        mustAs(before.tenant, abi.encodeCall(market.dispute, (bids[leaseId], before.paid)), "5: disputable in a pause");
         uint256 latest = uint256(before.endAt) + CLAIM_WINDOW + DISPUTE_WINDOW;
         atMost(lease(leaseId).disputedAt, latest, "6: disputed after both windows");
     }
