@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 
-use crate::{suite::Log, tools, tools::repository};
+use crate::{tools, tools::repository};
 
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
@@ -65,12 +65,6 @@ impl BenchCommand {
         }
         within_targets(&report)
     }
-}
-
-/// Measures as a test does.
-pub(crate) fn gas_within_targets(log: &mut Log) -> anyhow::Result<()> {
-    log.command(&mut forge_gas()?)?;
-    within_targets(&report(&snapshots()?, &targets()?)?)
 }
 
 fn forge_gas() -> anyhow::Result<Command> {

@@ -5,7 +5,9 @@
 
 mod charts;
 mod cluster;
+mod contracts;
 mod count;
+mod deep;
 mod layers;
 mod schemas;
 
@@ -13,13 +15,14 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 
 use crate::{step::seconds, tools::repository};
+use contracts::{Counted, Part};
 use count::Count;
 use layers::Layer;
 
@@ -32,6 +35,10 @@ pub(crate) struct TestArgs {
     /// Leave this layer out; may be given several times.
     #[arg(long, value_name = "NAME")]
     skip: Vec<Layer>,
+    /// Instead of the layers, the proofs of the contracts that take hours: 10 000 walks of 256 steps on all cores, a million
+    /// cases in three languages, and symbolic proofs.
+    #[arg(long, conflicts_with_all = ["layer", "skip"])]
+    deep: bool,
 }
 
 /// What became of one layer.
@@ -45,7 +52,10 @@ struct Outcome {
 impl TestArgs {
     /// Runs the layers and fails if anything in them failed.
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let Self { layer, skip } = self;
+        let Self { layer, skip, deep } = self;
+        if deep {
+            return deep::run();
+        }
         let chosen: Vec<_> = Layer::ALL
             .into_iter()
             .filter(|candidate| layer.is_empty() || layer.contains(candidate))
@@ -128,6 +138,26 @@ impl Log {
         if status.success() { Ok(()) } else { bail!("`{name}` ended with {status}") }
     }
 
+    /// Writes down a part that ran beside others. One that counts as tests may fail without a failing test: something
+    /// did not compile.
+    fn part(&mut self, part: &Part, output: &Output) -> anyhow::Result<()> {
+        let Part { name, counted, command } = part;
+        let shown = shown(command);
+        let mut append = File::options().append(true).open(&self.path)?;
+        writeln!(append, "$ {shown}")?;
+        append.write_all(&output.stdout)?;
+        append.write_all(&output.stderr)?;
+        let result = if output.status.success() {
+            Ok(())
+        } else {
+            Err(anyhow::anyhow!("`{shown}` ended with {}", output.status))
+        };
+        match counted {
+            Counted::AsTests => result,
+            Counted::AsOne => self.check(name, |_| result),
+        }
+    }
+
     /// Makes one check that counts as one test. A failed check is reported and the layer goes on.
     pub(crate) fn check(
         &mut self,
@@ -205,5 +235,24 @@ rust             412       2    1 min 15 s
         assert_eq!(log.checks, Count { passed: 1, failed: 1 });
         let text = log.text().expect("the log can be read");
         assert!(text.starts_with("FAILED: first: no chart"), "{text}");
+    }
+
+    #[test]
+    fn a_part_counts_as_one_test_or_by_what_its_runner_prints() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut log = Log::create(folder.path(), Layer::Contracts).expect("the log can be made");
+        let mut run = |counted, script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            let output = command.output().expect("there is a shell");
+            log.part(&Part { name: "part", counted, command }, &output).is_ok()
+        };
+        assert!(run(Counted::AsOne, "exit 1"), "a failed check is counted, and no error");
+        assert!(run(Counted::AsOne, "true"));
+        let closing = "echo 'Ran 2 test suites in 1s (1s CPU time): 7 tests passed, 2 failed, 0 skipped (9 total tests)'";
+        assert!(!run(Counted::AsTests, &format!("{closing}; exit 1")));
+        assert!(!run(Counted::AsTests, "exit 1"), "what did not compile is an error");
+        let text = log.text().expect("the log can be read");
+        assert_eq!(count::of_output(&text) + log.checks, Count { passed: 8, failed: 3 });
     }
 }

@@ -4,9 +4,12 @@ use std::{fmt, process::Command};
 
 use clap::ValueEnum as _;
 
-use super::{Log, charts, cluster};
+use super::{
+    Log, charts, cluster,
+    contracts::{self, forge},
+};
 use crate::{
-    bench, codegen, tidy,
+    codegen, tidy,
     tools::{self, repository},
 };
 
@@ -21,7 +24,7 @@ pub(crate) enum Layer {
     Codegen,
     /// Lints and documentation.
     Lint,
-    /// Solidity: unit, fuzz and invariant tests, and gas.
+    /// Solidity: unit, fuzz, attack and invariant tests under both guards, vectors, and gas.
     Contracts,
     /// Rust: unit, property, mock API server and anvil tests.
     Rust,
@@ -73,9 +76,8 @@ impl Layer {
                 log.check("rustdoc", |log| log.command(cargo(&doc).env("RUSTDOCFLAGS", "-D warnings")))
             }
             Self::Contracts => {
-                codegen::build_contracts()?;
-                log.command(&mut forge(&["test"])?)?;
-                log.check("gas targets", bench::gas_within_targets)
+                contracts::run(log)?;
+                contracts::opcodes(log)
             }
             Self::Rust => {
                 codegen::build_contracts()?;
@@ -130,13 +132,6 @@ fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.args(arguments).current_dir(repository());
     cargo
-}
-
-fn forge(arguments: &[&str]) -> anyhow::Result<Command> {
-    tools::node_modules()?;
-    let mut forge = Command::new(tools::foundry("forge")?);
-    forge.args(arguments).current_dir(repository().join("contracts"));
-    Ok(forge)
 }
 
 /// This very program, so that no second build of it is waited for.
