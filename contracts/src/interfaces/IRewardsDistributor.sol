@@ -57,7 +57,8 @@ pragma solidity ^0.8.28;
 ///
 /// Budget. What a final root did not spend of its allowance is carried to the next one (`rollover`) or credited to the
 /// sponsor. 90 days after the last epoch all that is not committed is the sponsor's. What is committed stays claimable
-/// for ever. Credits (bonds, returns) are withdrawn by their owner; nothing is pushed to anybody.
+/// for ever; by the newest final root, so that a wrong one that nobody refuted can give to others what was not claimed
+/// yet. Credits (bonds, returns) are withdrawn by their owner; nothing is pushed to anybody.
 interface IRewardsDistributor {
     // ---------------------------------------------------------------------------------------------------------------
     // Types

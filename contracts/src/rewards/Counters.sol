@@ -46,8 +46,7 @@ abstract contract Counters is Programmes {
         Checkpoints.Trace224 storage counts = member.counts;
         uint256 length = counts.length();
         for (uint256 i = length; i > 0 && i + 2 > length; --i) {
-            // The cast holds: one entry for each epoch at most.
-            Checkpoints.Checkpoint224 memory entry = counts.at(uint32(i - 1));
+            Checkpoints.Checkpoint224 storage entry = counts._checkpoints[i - 1];
             // The cast holds: only 128-bit counters are pushed.
             if (entry._key <= epoch) return uint128(entry._value);
         }

@@ -10,6 +10,8 @@ import {vm} from "../support/Vm.sol";
 contract RewardsGasTest is RewardsTest {
     /// @dev What EIP-7825 lets a transaction use.
     uint256 private constant TRANSACTION = 16_777_216;
+    /// @dev An amount of a token of 18 decimals, without zero bytes, which cost less.
+    uint128 private constant LONG = 1_234_567_890_123_456_789_012_345;
 
     function snapshot(string memory name) private returns (uint256) {
         return vm.snapshotGasLastCall("gas", name);
@@ -68,6 +70,47 @@ contract RewardsGasTest is RewardsTest {
         post(id, 0, leaves);
         vm.assertLe(snapshot("rewardsPost1024"), TRANSACTION, "fits");
         vm.assertEq(rewards.rootOf(id, 1).root, Tree.root(id, leaves), "root");
+    }
+
+    /// @dev A counter that stands still is read from its history, which costs more than asking the market.
+    function test_the_largest_root_fits_a_transaction_when_everybody_left() public {
+        IRewardsDistributor.ProgrammeTerms memory terms = makeMatched();
+        terms.budgetPerEpoch = 1024 * LONG;
+        uint256 id = create(terms);
+        fund(id, 1024 * LONG);
+        IRewardsDistributor.Leaf[] memory leaves = fill(id, 1024);
+        for (uint32 i = 0; i < 1024; ++i) {
+            earn(leaves[i].account, LONG - 100e6);
+            leaves[i] = leaf(i, leaves[i].account, LONG, LONG * 3 / 10, LONG * 3 / 10);
+            vm.prank(leaves[i].account);
+            rewards.leave(id);
+        }
+        vm.warp(endOf(0));
+        post(id, 0, leaves);
+        vm.assertLe(snapshot("rewardsPost1024Left"), TRANSACTION, "fits");
+    }
+
+    /// @dev Where the window is as long as the epoch, roots can be posted only when the next epoch's reports come in too,
+    /// so that every provider's newest entry is not the one that counts.
+    function test_the_largest_root_fits_a_transaction_when_the_next_reports_are_in() public {
+        IRewardsDistributor.ProgrammeTerms memory terms = makeCapacity();
+        terms.challengeWindow = LENGTH;
+        terms.budgetPerEpoch = 1024 * LONG;
+        terms.providerCap = LONG;
+        (terms.rate, terms.maxRate, terms.bondPerUnit) = (0.3e18, 0.3e18, 1);
+        terms.regionCaps[0].unitsPerEpoch = type(uint128).max;
+        uint256 id = create(terms);
+        fund(id, 1024 * LONG);
+        IRewardsDistributor.Leaf[] memory leaves = fill(id, 1024);
+        for (uint32 epoch = 0; epoch < 2; ++epoch) {
+            vm.warp(endOf(epoch));
+            for (uint32 i = 0; i < 1024; ++i) {
+                leaves[i] = leaf(i, leaves[i].account, LONG, LONG * 3 / 10, LONG * 3 / 10);
+                report(id, leaves[i].account, NORTH, epoch, LONG * (epoch + 1));
+            }
+        }
+        post(id, 0, leaves);
+        vm.assertLe(snapshot("rewardsPost1024Reported"), TRANSACTION, "fits");
     }
 
     /// @dev Weekly for eight years, posted as late as reports of the next epoch allow: the history is long and not the

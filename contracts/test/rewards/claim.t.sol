@@ -148,6 +148,32 @@ contract ClaimTest is RewardsTest {
         assertSolvent();
     }
 
+    function test_a_wrong_root_that_nobody_refutes_takes_back_what_was_not_claimed_yet() public {
+        finalFirst();
+        earn(BOB, 100e6);
+        vm.warp(endOf(1));
+        // Alice's 30 go to Bob; the epoch's own budget is not touched.
+        IRewardsDistributor.Leaf[] memory wrong = two(leaf(0, ALICE, 100e6, 0, 0), leaf(1, BOB, 110e6, 30e6, 33e6));
+        uint32 number = post(id, 1, wrong);
+        vm.assertEq(rewards.rootOf(id, number).cumulativeTotal, 33e6, "no more than was committed before");
+        uint256 state = vm.snapshotState();
+        refute(id, number, wrong, 0, first());
+        claim(id, first(), 0);
+        vm.assertEq(token.balanceOf(ALICE), 30e6, "refuted, all is well");
+        vm.revertToState(state);
+        claim(id, first(), 0);
+        passWindow();
+        claim(id, wrong, 1);
+        vm.assertEq(token.balanceOf(ALICE), 30e6, "what was claimed in time stays");
+        vm.assertEq(token.balanceOf(BOB), 3e6, "and Bob has his own only");
+        vm.revertToState(state);
+        passWindow();
+        claim(id, wrong, 1);
+        vm.assertEq(token.balanceOf(BOB), 33e6, "what was not claimed is gone");
+        claimFails(id, wrong, 0, err2(IRewardsDistributor.RewardsDistributor_NothingToClaim.selector, id, ALICE));
+        assertSolvent();
+    }
+
     function test_an_honest_root_can_follow_an_unchallenged_wrong_one() public {
         vm.warp(endOf(0));
         IRewardsDistributor.Leaf[] memory greedy = two(leaf(0, ALICE, 50e6, 77, 900e6), leaf(1, BOB, 0, 5, 100e6));

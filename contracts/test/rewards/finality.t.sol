@@ -157,6 +157,22 @@ contract FinalityTest is OneProviderTest {
         vm.assertEq(rewards.programmeOf(id).finalNumber, 2, "now");
     }
 
+    function test_a_right_root_of_a_skipped_epoch_in_front_delays_a_later_one_by_a_window() public {
+        vm.warp(endOf(2));
+        post(id, 0, right());
+        post(id, 2, right());
+        refuteFails(id, 1, right(), 0, none(), err1(IRewardsDistributor.RewardsDistributor_LeafIsRight.selector, 0));
+        passWindow();
+        assertStates([3, 4, 0, 0]);
+        claim(id, right(), 0);
+        vm.assertEq(token.balanceOf(ALICE), 300e6, "what both roots gave");
+        post(id, 2, one(leaf(0, ALICE, 1_000e6, 0, 300e6)));
+        passWindow();
+        vm.assertEq(rewards.programmeOf(id).nextEpoch, 3, "a window later");
+        rewards.returnBond(id, 2);
+        vm.assertEq(rewards.credit(POSTER, address(token)), 3 * POSTER_BOND, "no bond is lost");
+    }
+
     function test_the_last_and_a_middle_one_can_leave_the_queue() public {
         vm.warp(endOf(0));
         post(id, 0, right());
