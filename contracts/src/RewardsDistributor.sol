@@ -5,8 +5,8 @@ import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 import {ILeaseMarket} from "./interfaces/ILeaseMarket.sol";
 import {IRewardsDistributor} from "./interfaces/IRewardsDistributor.sol";
-import {RewardsMeasures} from "./rewards/RewardsMeasures.sol";
 import {Programmes} from "./rewards/Programmes.sol";
+import {RewardsMeasures} from "./rewards/RewardsMeasures.sol";
 import {Views} from "./rewards/Views.sol";
 
 /// @title RewardsDistributor

@@ -106,10 +106,10 @@ async fn past(client: &RewardsClient, programme: u64) -> anyhow::Result<chain::r
     })
 }
 
-/// The epoch asked about, or the newest that is over and has no final root.
+/// The epoch asked about, or the newest that can be posted and has no final root.
 fn epoch_of(past: &chain::rewards::Past, asked: Option<u32>) -> anyhow::Result<Epoch> {
     let next = past.books.next_epoch;
-    let newest = past.terms.last_ended(past.head.timestamp).filter(|epoch| *epoch >= next);
+    let newest = past.terms.last_postable(past.head.timestamp).filter(|epoch| *epoch >= next);
     let epoch = asked.map(Epoch).or(newest).unwrap_or(next);
     if epoch.0 >= past.terms.epochs {
         let text = format!("the programme has epochs 0 to {}", past.terms.epochs.saturating_sub(1));

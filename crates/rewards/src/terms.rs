@@ -115,11 +115,12 @@ impl ProgrammeTerms {
 
     /// From when the root of an epoch can be posted. Reports of capacity have a challenge window's time to arrive.
     pub fn postable_at(&self, epoch: Epoch) -> Timestamp {
-        let grace = match self.kind {
-            Kind::Matched => 0,
-            Kind::Capacity => u64::from(self.challenge_window),
-        };
-        Timestamp(self.end_of(epoch).0.saturating_add(grace))
+        Timestamp(self.end_of(epoch).0.saturating_add(self.grace()))
+    }
+
+    /// The newest epoch whose root can be posted at `now`; none before that of the first.
+    pub fn last_postable(&self, now: Timestamp) -> Option<Epoch> {
+        self.last_ended(Timestamp(now.0.checked_sub(self.grace())?))
     }
 
     /// The newest epoch that is over at `now`; none before the end of the first.
@@ -127,6 +128,14 @@ impl ProgrammeTerms {
         let ended = now.seconds_since(self.start_at).checked_div(u64::from(self.epoch_length))?;
         let newest = ended.min(u64::from(self.epochs)).checked_sub(1)?;
         u32::try_from(newest).ok().map(Epoch)
+    }
+
+    /// Seconds between an epoch's end and its root.
+    fn grace(&self) -> u64 {
+        match self.kind {
+            Kind::Matched => 0,
+            Kind::Capacity => u64::from(self.challenge_window),
+        }
     }
 
     /// What a unit earns a provider with these attributes, as far as the programme knows them.
@@ -201,6 +210,17 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn reports_have_a_window_before_the_root_of_their_epoch_can_be_posted() {
+        let capacity = terms(Kind::Capacity);
+        for (now, postable) in
+            [(0, None), (1_159, None), (1_160, Some(0)), (1_260, Some(1)), (90_000, Some(4))]
+        {
+            assert_eq!(capacity.last_postable(Timestamp(now)), postable.map(Epoch), "{now}");
+        }
+        assert_eq!(terms(Kind::Matched).last_postable(Timestamp(1_100)), Some(Epoch(0)));
+    }
+
+    #[test]
     fn no_attribute_lifts_the_rate_above_the_highest() {
         let terms = terms(Kind::Matched);
         assert_eq!(terms.effective_rate(Factor::ONE), terms.rate);
@@ -233,6 +253,9 @@ pub(crate) mod tests {
             prop_assert!(terms.start_of(Epoch(epoch)) <= terms.postable_at(Epoch(epoch)));
             if let Some(ended) = terms.last_ended(Timestamp(now)) {
                 prop_assert!(ended.0 < epochs && terms.end_of(ended).0 <= now);
+            }
+            if let Some(postable) = terms.last_postable(Timestamp(now)) {
+                prop_assert!(postable.0 < epochs && terms.postable_at(postable).0 <= now);
             }
         }
     }

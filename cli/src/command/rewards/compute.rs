@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// The programme's number
     #[arg(long, value_name = "ID")]
     programme: u64,
-    /// The epoch [default: the newest that is over]
+    /// The epoch [default: the newest that can be posted]
     #[arg(long, value_name = "EPOCH")]
     epoch: Option<u32>,
     /// Print the transaction that posts the root, too
@@ -33,7 +33,7 @@ pub(crate) struct PostArgs {
     /// The programme's number
     #[arg(long, value_name = "ID")]
     programme: u64,
-    /// The epoch [default: the newest that is over]
+    /// The epoch [default: the newest that can be posted]
     #[arg(long, value_name = "EPOCH")]
     epoch: Option<u32>,
 }
