@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {ILeaseMarket} from "../../src/interfaces/ILeaseMarket.sol";
 import {MarketTest} from "../support/MarketTest.sol";
-import {vm} from "../support/Vm.sol";
+import {Vm, vm} from "../support/Vm.sol";
 
 /// @notice Admissions around a ruling, and disputes while intake is paused.
 contract RulingsTest is MarketTest {
@@ -43,6 +43,17 @@ contract RulingsTest is MarketTest {
         rule(0, 0);
         vm.assertEq(lease(leaseId).paid, 217_999, "paid");
         vm.assertEq(account(TENANT), FUNDS - 217_999, "the rest and the deposit came home");
+    }
+
+    function test_a_ruling_that_awards_nothing_announces_no_payment() public {
+        disputeClaim(17_999, DEPOSIT);
+        vm.warp(FILED + CLAIM_WINDOW + 1);
+        vm.recordLogs();
+        rule(0, 0);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        vm.assertEq(logs.length, 2, "events");
+        vm.assertEq(logs[0].topics[0], ILeaseMarket.DisputeResolved.selector, "first");
+        vm.assertEq(logs[1].topics[0], ILeaseMarket.LeaseClosed.selector, "second");
     }
 
     function test_a_pause_of_intake_cannot_stop_a_dispute_of_a_tenant_without_money() public {
