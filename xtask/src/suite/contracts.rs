@@ -20,6 +20,14 @@ const CAMPAIGN: &str = "test/invariant/**";
 /// What the choice of the guard does not touch.
 const NOT_OF_THE_GUARD: &str = "test/{invariant,gas}/**";
 
+/// The sources of what a deployment makes.
+const DEPLOYED: [&str; 4] = [
+    "src/LeaseMarket.sol",
+    "src/ProviderRegistry.sol",
+    "src/RewardsDistributor.sol",
+    "src/deployment/Authority.sol",
+];
+
 /// One proof.
 #[derive(Debug)]
 pub(super) struct Part {
@@ -78,6 +86,7 @@ fn parts() -> anyhow::Result<Vec<Part>> {
 /// What is left of the storage guard's build when its tests have run.
 pub(super) fn opcodes(log: &mut Log) -> anyhow::Result<()> {
     log.check("no opcode later than Paris under the storage guard", |log| {
+        log.command(&mut guarded(&[&["build"][..], &DEPLOYED].concat())?)?;
         log.command(&mut tool("opcodes", &["--check"]))
     })
 }

@@ -127,24 +127,24 @@ struct SourceHash {
 /// Reads one artifact and holds it against the sources.
 ///
 /// Foundry names the compiler profile where a contract was compiled under several, and leaves the files of earlier
-/// builds there. Ours are `paris`, with the guard in storage, and `default`; the one that was compiled from the present
-/// sources counts.
+/// builds there. Only those compiled from the present sources count. Of these the one for Paris is taken where there is
+/// one: only the build with the guard in storage makes such, and only its tests leave another beside it.
 pub(super) fn read(root: &Path, out: &Path, name: &str) -> Result<Artifact, ArtifactError> {
     let folder = out.join(format!("{name}.sol"));
-    let mut stale = None;
-    for file in [format!("{name}.paris.json"), format!("{name}.default.json")] {
-        let path = folder.join(file);
-        if path.is_file() {
-            match read_file(root, &path, name) {
-                Err(error @ ArtifactError::Stale { .. }) => stale = Some(error),
-                other => return other,
-            }
+    let names = [format!("{name}.paris.json"), format!("{name}.default.json"), format!("{name}.json")];
+    let (mut fresh, mut stale) = (Vec::new(), None);
+    for path in names.iter().map(|file| folder.join(file)).filter(|path| path.is_file()) {
+        match read_file(root, &path, name) {
+            Ok(artifact) => fresh.push(artifact),
+            Err(error @ ArtifactError::Stale { .. }) => stale = Some(error),
+            Err(error) => return Err(error),
         }
     }
-    let plain = folder.join(format!("{name}.json"));
-    match stale {
-        Some(stale) if !plain.is_file() => Err(stale),
-        _ => read_file(root, &plain, name),
+    let paris = fresh.iter().position(|artifact| artifact.evm_version() == "paris");
+    match (fresh.is_empty(), stale) {
+        (false, _) => Ok(fresh.swap_remove(paris.unwrap_or_default())),
+        (true, Some(stale)) => Err(stale),
+        (true, None) => read_file(root, &folder.join(format!("{name}.json")), name),
     }
 }
 
@@ -190,9 +190,13 @@ mod tests {
     use super::*;
 
     fn artifact(source: &str, code: &str) -> String {
+        artifact_for("cancun", source, code)
+    }
+
+    fn artifact_for(evm: &str, source: &str, code: &str) -> String {
         let metadata = json!({
             "compiler": {"version": "0.8.37+commit.1"},
-            "settings": {"evmVersion": "cancun", "compilationTarget": {"src/Token.sol": "Token"}},
+            "settings": {"evmVersion": evm, "compilationTarget": {"src/Token.sol": "Token"}},
             "sources": {"src/Token.sol": {"keccak256": keccak256(source)}},
         });
         json!({"bytecode": {"object": code}, "rawMetadata": metadata.to_string()}).to_string()
@@ -214,6 +218,9 @@ mod tests {
 
         std::fs::write(folder.join("Token.default.json"), artifact("new", "0x02")).unwrap();
         assert_eq!(read(&root, &out, "Token").unwrap().creation_code, Bytes::from_static(&[2]));
+        std::fs::write(folder.join("Token.json"), artifact_for("paris", "new", "0x03")).unwrap();
+        assert_eq!(read(&root, &out, "Token").unwrap().creation_code, Bytes::from_static(&[3]));
+        std::fs::write(folder.join("Token.json"), artifact("new", "0x01")).unwrap();
         std::fs::write(folder.join("Token.default.json"), artifact("old", "0x02")).unwrap();
         assert_eq!(read(&root, &out, "Token").unwrap().creation_code, Bytes::from_static(&[1]));
         std::fs::write(folder.join("Token.json"), artifact("old", "0x01")).unwrap();
