@@ -26,7 +26,7 @@ pragma solidity ^0.8.28;
 /// Roots. After an epoch anyone posts the entitlements of all providers enrolled before its end, as *leaves* in calldata,
 /// with a bond. With `prev` = the leaf of the same index in the final root it builds on (`base`), or `{measure: baseline
 /// (Capacity: 0), cumulative: 0}` for a provider that is not in there, the only right leaf of index `i` is
-/// ```
+/// ```text
 ///   account    = the provider with index i                                                    checked by {post}
 ///   measure    : Capacity: counterAt(epoch)                                                   checked by {post}
 ///                Matched:  max(prev.measure, checkpointAt(epoch)) <= measure <= counter       upper bound checked by {post}
