@@ -49,10 +49,6 @@ contract MarketWalk is
     /// all that have closed. Returns how often every action was reached, these attempts included.
     function finish() external returns (uint256[] memory) {
         checkAllClosed();
-        // One of each at the beginning of its windows, beside what the walk has left.
-        openFor(mix(1), LONG);
-        freshDispute(mix(2));
-        freshClaim(mix(3));
         for (uint256 i = 0; i < live.length; ++i) {
             tryEverything(live[i], lease(live[i]).state, i == 0);
         }

@@ -24,7 +24,7 @@ abstract contract DisputeActions is Stage {
         bool paused = (seed >> 8) % 2 == 0;
         market.setIntakePaused(false);
         // In a pause a dispute needs no more than the account holds.
-        if (paused && (seed >> 9) % 4 != 0) emptyAccount(bids[leaseId].tenant, bids[leaseId].token);
+        if (paused && (seed >> 9) % 2 == 0) emptyAccount(bids[leaseId].tenant, bids[leaseId].token);
         else moveDeposit(bids[leaseId].token, bids[leaseId].tenant, story.claimed);
         market.setIntakePaused(paused);
         if (moveDispute(leaseId, conceded)) reach(Action.DisputeDepositFromAccount);
@@ -47,10 +47,7 @@ abstract contract DisputeActions is Stage {
     /// @dev What the session key signed stays owed in a dispute.
     function admitOne(uint256 seed) public {
         seed = mix(seed);
-        admit(disputed(seed), seed);
-    }
-
-    function admit(bytes32 leaseId, uint256 seed) private {
+        bytes32 leaseId = disputed(seed);
         Story storage story = stories[leaseId];
         if (story.claimed == story.due) return;
         uint128 cum = uint128(bound(seed >> 16, story.due + 1, story.claimed));
@@ -66,8 +63,6 @@ abstract contract DisputeActions is Stage {
         ILeaseMarket.LeaseView memory before = lease(leaseId);
         bool early = (seed >> 150) % 2 == 0 && (stories[leaseId].supplemented || supplement(leaseId, seed));
         if (!early) warpTo(uint256(before.disputedAt) + CLAIM_WINDOW + 1);
-        if ((seed >> 140) % 3 == 0) admit(leaseId, seed);
-        before = lease(leaseId);
         ILeaseMarket.Bid memory bid = bids[leaseId];
         if (block.timestamp >= uint256(before.disputedAt) + ARBITER_WINDOW || bid.arbiter == address(0)) {
             return split(leaseId, seed);

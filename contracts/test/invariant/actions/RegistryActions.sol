@@ -25,10 +25,10 @@ abstract contract RegistryActions is Stage {
         address provider = desks[seed % desks.length].owner;
         IProviderRegistry.ProviderView memory shown = registry.providerOf(provider);
         uint256 kind = (seed >> 8) % 4;
-        if (kind == 0 || shown.bond == 0) return raiseBond(provider, 5e6);
-        if (shown.unbonding == 0) unbond(provider, uint128(bound(seed >> 16, 1, shown.bond)));
-        if (kind == 1) unbond(provider, 0);
-        if (kind == 2) takeBond(provider);
+        if (kind == 0 || shown.bond == 0) raiseBond(provider, 5e6);
+        else if (shown.unbonding == 0) unbond(provider, uint128(bound(seed >> 16, 1, shown.bond)));
+        else if (kind <= 2) unbond(provider, 0);
+        else takeBond(provider);
     }
 
     function withdrawCredit(uint256 seed) public {
