@@ -175,7 +175,7 @@ async fn step(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     }
     cleanup::ensure_finalizer(lease, ctx).await.map_err(Error::Cleanup)?;
     match lease.spec.desired {
-        DesiredState::Running => provision(lease, ctx).await,
+        DesiredState::Running | DesiredState::Paused => provision(lease, ctx).await,
         DesiredState::Ended => end(lease, ctx).await,
     }
 }

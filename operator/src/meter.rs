@@ -224,7 +224,7 @@ impl Meter {
 /// Whether a lease may still use something. Pods are observed before the term too, so that it begins with
 /// known counters.
 fn is_metered(lease: &ComputeLease) -> bool {
-    lease.spec.desired == DesiredState::Running
+    lease.spec.desired != DesiredState::Ended
         && lease.metadata.deletion_timestamp.is_none()
         && !condition::is_true(lease.conditions(), condition::USAGE_FINAL)
 }

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use spec::{ChainRef, DesiredState, ManifestRef, ResourceLimits, Settlement, Term, TierName};
-use status::{LeaseUsage, Phase, ServiceStatus};
+use status::{FinalLog, LeaseUsage, Phase, Rollout, ServiceStatus};
 
 /// A lease of this cluster's resources, opened on chain. Written by the provider agent.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -69,8 +69,8 @@ pub struct ComputeLeaseSpec {
     /// Where the tenant's manifest is. Absent until the tenant has uploaded it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<ManifestRef>,
-    /// Whether the lease is to run or to end. It never goes back from Ended to Running.
-    #[x_kube(validation = Rule::new("oldSelf == 'Running' || self == 'Ended'").message("desired may not go back from Ended to Running"))]
+    /// Whether the lease is to run, to rest or to end. Ended is final.
+    #[x_kube(validation = Rule::new("oldSelf != 'Ended' || self == 'Ended'").message("desired may not go back from Ended"))]
     pub desired: DesiredState,
     /// Billed time, set after the lease was confirmed on chain. Usage is counted only inside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,7 @@ pub struct ComputeLeaseStatus {
     /// Generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Accepted, Provisioned, Ready, Metered and UsageFinal, each with a reason for machines.
+    /// Accepted, Provisioned, Ready, Updated, Metered, UsageFinal, Cleaned and Stuck, each with a reason for machines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -103,6 +103,21 @@ pub struct ComputeLeaseStatus {
     /// One sentence for people about what holds the lease up, if anything does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Revision of the manifest whose objects are applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// Newest revision that became ready, which is what a failed update goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_revision: Option<i64>,
+    /// Newest revision that did not become ready in time. It is not tried again; a newer one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_revision: Option<i64>,
+    /// The update that is under way, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+    /// Last lines of each service, kept when the lease ended. Not the whole log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub final_logs: Vec<FinalLog>,
     /// Cumulative usage since the term began. Its counters never go back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<LeaseUsage>,

@@ -13,6 +13,12 @@ pub const ACCEPTED: &str = "Accepted";
 pub const PROVISIONED: &str = "Provisioned";
 /// Condition type: all workloads of the lease run.
 pub const READY: &str = "Ready";
+/// Condition type: the newest manifest runs. It is set once there has been an update.
+pub const UPDATED: &str = "Updated";
+/// Condition type: nothing of an ended lease is left in the cluster.
+pub const CLEANED: &str = "Cleaned";
+/// Condition type: removing the lease's objects takes too long, and somebody must look.
+pub const STUCK: &str = "Stuck";
 /// Condition type: usage is counted from fresh samples.
 pub const METERED: &str = "Metered";
 /// Condition type: the published usage is the last one.

@@ -6,7 +6,10 @@ use market::{Address, Amount, B256, LeaseId, Limits, Signature64, Statement, Tie
 
 use crate::compute_lease::{
     ComputeLeaseSpec,
-    spec::{ChainRef, DesiredState, ManifestRef, ResourceLimits, SettlementStatement, Term, TierName},
+    spec::{
+        ChainRef, DesiredState, ManifestRef, PreviousManifest, ResourceLimits, SettlementStatement, Term,
+        TierName,
+    },
     status::{LeaseUsage, ResourceUsage},
 };
 
@@ -86,6 +89,8 @@ pub struct ManifestSource {
     pub hash: B256,
     /// Number of the manifest.
     pub revision: u64,
+    /// What to go back to when this one does not become ready.
+    pub previous: Option<Box<ManifestSource>>,
 }
 
 /// Billed time of a lease.
@@ -159,6 +164,7 @@ impl TryFrom<&ManifestRef> for ManifestSource {
             secret_name: wire.secret_name.clone(),
             hash: parse_b256("spec.manifest.hash", &wire.hash)?,
             revision: unsigned("spec.manifest.revision", wire.revision)?,
+            previous: wire.previous.as_ref().map(ManifestSource::try_from).transpose()?.map(Box::new),
         })
     }
 }
@@ -171,6 +177,33 @@ impl TryFrom<&ManifestSource> for ManifestRef {
             secret_name: source.secret_name.clone(),
             hash: hex(source.hash.as_slice()),
             revision: signed("spec.manifest.revision", source.revision)?,
+            previous: source.previous.as_deref().map(PreviousManifest::try_from).transpose()?,
+        })
+    }
+}
+
+impl TryFrom<&PreviousManifest> for ManifestSource {
+    type Error = Error;
+
+    fn try_from(wire: &PreviousManifest) -> Result<Self> {
+        Ok(Self {
+            secret_name: wire.secret_name.clone(),
+            hash: parse_b256("spec.manifest.previous.hash", &wire.hash)?,
+            revision: unsigned("spec.manifest.previous.revision", wire.revision)?,
+            previous: None,
+        })
+    }
+}
+
+/// What came before the previous one is forgotten.
+impl TryFrom<&ManifestSource> for PreviousManifest {
+    type Error = Error;
+
+    fn try_from(source: &ManifestSource) -> Result<Self> {
+        Ok(Self {
+            secret_name: source.secret_name.clone(),
+            hash: hex(source.hash.as_slice()),
+            revision: signed("spec.manifest.previous.revision", source.revision)?,
         })
     }
 }
@@ -397,6 +430,12 @@ mod tests {
                 secret_name: "lease-a-manifest".to_owned(),
                 hash: B256::repeat_byte(5),
                 revision: 6,
+                previous: Some(Box::new(ManifestSource {
+                    secret_name: "lease-a-manifest-5".to_owned(),
+                    hash: B256::repeat_byte(9),
+                    revision: 5,
+                    previous: None,
+                })),
             }),
             desired: DesiredState::Running,
             term: Some(BilledTerm { started_at: Timestamp(7), ends_at: Timestamp(8) }),

@@ -9,6 +9,7 @@
 // Each printer column has a type; to the lint they are one attribute given again and again.
 #![allow(clippy::duplicated_attributes)]
 
+pub mod cause;
 pub mod compute_lease;
 pub mod condition;
 pub mod convert;
@@ -17,13 +18,16 @@ pub mod name;
 pub mod reason;
 pub mod storage_class;
 
+pub use cause::{Cause, Party, Trouble};
 pub use compute_lease::{
     ComputeLease, ComputeLeaseSpec, ComputeLeaseStatus,
     spec::{
-        ChainRef, DesiredState, ManifestRef, ResourceLimits, Settlement, SettlementStatement, Term, TierName,
+        ChainRef, DesiredState, ManifestRef, PreviousManifest, ResourceLimits, Settlement,
+        SettlementStatement, Term, TierName,
     },
     status::{
-        LeaseUsage, Phase, PodStatus, PortProtocol, PortStatus, ResourceUsage, ServiceStatus, UsedResources,
+        FinalLog, LeaseUsage, Phase, PodStatus, PortProtocol, PortStatus, ResourceUsage, Rollout,
+        ServiceStatus, UsedResources,
     },
 };
 pub use name::{LeaseName, lease_name};
@@ -86,11 +90,12 @@ mod tests {
                 (".spec", "!has(oldSelf.manifest) || has(self.manifest)"),
                 (".spec", "!has(oldSelf.term) || has(self.term)"),
                 (".spec.chain", "self == oldSelf"),
-                (".spec.desired", "oldSelf == 'Running' || self == 'Ended'"),
+                (".spec.desired", "oldSelf != 'Ended' || self == 'Ended'"),
                 (".spec.leaseId", "self == oldSelf"),
                 (".spec.limits", "self == oldSelf"),
                 (".spec.manifest", "self.revision >= oldSelf.revision"),
                 (".spec.manifest", "self.hash == oldSelf.hash || self.revision > oldSelf.revision"),
+                (".spec.manifest", "!has(self.previous) || self.previous.revision < self.revision"),
                 (".spec.provider", "self == oldSelf"),
                 (".spec.tenant", "self == oldSelf"),
                 (".spec.term", "self.endsAt >= self.startedAt"),

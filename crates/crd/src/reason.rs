@@ -40,6 +40,26 @@ pub const ALL_READY: &str = "AllReady";
 pub const AWAITING_PODS: &str = "AwaitingPods";
 /// All pods were ready before, and some are not any more.
 pub const PODS_NOT_READY: &str = "PodsNotReady";
+/// Nothing runs because the spec says so.
+pub const PAUSED: &str = "Paused";
+/// A new revision of the manifest is being tried.
+pub const ROLLING_OUT: &str = "RollingOut";
+/// The newest revision of the manifest runs.
+pub const ROLLED_OUT: &str = "RolledOut";
+/// The newest revision did not become ready in time; the one before it runs again.
+pub const ROLLED_BACK: &str = "RolledBack";
+/// The newest revision did not become ready in time, and there is none to go back to.
+pub const CANNOT_ROLL_BACK: &str = "CannotRollBack";
+/// Nothing of the lease is left.
+pub const NOTHING_LEFT: &str = "NothingLeft";
+/// The lease's volumes are being deleted.
+pub const DELETING_VOLUMES: &str = "DeletingVolumes";
+/// Objects of the namespace do not go.
+pub const OBJECTS_REMAIN: &str = "ObjectsRemain";
+/// Volumes of the lease do not go.
+pub const VOLUMES_REMAIN: &str = "VolumesRemain";
+/// Removing proceeds.
+pub const REMOVING: &str = "Removing";
 /// Usage is being counted and published.
 pub const METERING: &str = "Metering";
 /// The term has not begun, so nothing is counted.

@@ -14,6 +14,8 @@ pub enum LeasePhase {
     Ready,
     /// Was ready; some replicas are not now.
     Degraded,
+    /// Stopped by the spec; the volumes are kept.
+    Paused,
     /// Being taken down.
     Ending,
     /// Gone.
@@ -66,12 +68,27 @@ pub struct ServiceStatus {
     pub replicas: u32,
     /// Replicas ready.
     pub ready_replicas: u32,
+    /// What holds the service up, if anything does and the cluster says what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// Ports.
     #[serde(default)]
     pub ports: Vec<PortStatus>,
     /// Pods.
     #[serde(default)]
     pub pods: Vec<PodStatus>,
+}
+
+/// What holds a service up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// Why, in a word for programs.
+    pub reason: String,
+    /// Who can do something about it: `tenant`, `provider` or `platform`.
+    pub who: String,
+    /// Why, for people.
+    pub message: String,
 }
 
 /// A port of a service.

@@ -241,6 +241,7 @@ pub(crate) fn lease(seed: u8, manifest: &ValidManifest) -> ComputeLease {
                 secret_name: name.manifest_secret(),
                 hash: convert::hex(manifest::manifest_hash(&salt(), &manifest.canonical_json()).as_slice()),
                 revision: 1,
+                previous: None,
             }),
             desired: DesiredState::Running,
             term: None,

@@ -187,7 +187,7 @@ fn running(draft: &mut Draft, lease: &Validated, pods: &[Arc<Pod>]) {
 fn was_up(phase: Phase) -> bool {
     match phase {
         Phase::Ready | Phase::Degraded => true,
-        Phase::Pending | Phase::Provisioning | Phase::Ending | Phase::Ended => false,
+        Phase::Pending | Phase::Provisioning | Phase::Paused | Phase::Ending | Phase::Ended => false,
     }
 }
 
@@ -237,6 +237,7 @@ fn service_status(name: &ServiceName, service: &Service, pods: &[Arc<Pod>]) -> S
         name: name.to_string(),
         replicas: i32::try_from(service.replicas.0).unwrap_or(i32::MAX),
         ready_replicas: i32::try_from(ready).unwrap_or(i32::MAX),
+        trouble: None,
         ports: service
             .ports
             .iter()

@@ -114,6 +114,7 @@ pub(crate) fn lease(yaml: &str) -> ComputeLease {
                 secret_name: name().manifest_secret(),
                 hash: convert::hex(manifest::manifest_hash(&SALT, &canonical).as_slice()),
                 revision: 1,
+                previous: None,
             }),
             desired: DesiredState::Running,
             term: None,

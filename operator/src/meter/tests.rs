@@ -124,6 +124,7 @@ impl Rig {
             name: name.to_owned(),
             replicas: 1,
             ready_replicas: 1,
+            trouble: None,
             ports: vec![],
             pods: vec![],
         };

@@ -95,7 +95,12 @@ fn spec(
         tier,
         limits: record.bid.limits,
         manifest: None,
-        desired: if was_ended || is_over { DesiredState::Ended } else { DesiredState::Running },
+        desired: if was_ended || is_over {
+            DesiredState::Ended
+        } else {
+            // Whoever paused the lease resumes it.
+            observed.map_or(DesiredState::Running, |spec| spec.desired)
+        },
         term,
     };
     let mut spec = ComputeLeaseSpec::try_from(&spec).ok()?;
@@ -126,7 +131,8 @@ fn manifest_ref(observed: Option<&crd::ManifestRef>, secret: &ManifestSecret) ->
         Some(present) => present.revision.saturating_add(1),
         None => 1,
     };
-    crd::ManifestRef { secret_name: secret.name.clone(), hash, revision }
+    let previous = observed.and_then(|present| present.previous.clone());
+    crd::ManifestRef { secret_name: secret.name.clone(), hash, revision, previous }
 }
 
 /// The end of the term in an object's spec.

@@ -165,6 +165,7 @@ fn manifest_ref() -> crd::ManifestRef {
         secret_name: crd::LeaseName::of(id()).manifest_secret(),
         hash: crd::convert::hex(order().manifest_hash.as_slice()),
         revision: 1,
+        previous: None,
     }
 }
 

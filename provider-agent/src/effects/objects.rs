@@ -120,7 +120,7 @@ impl Shared {
         let (leases, now) = self.leases_now(&[lease]).await?;
         let present = leases.first().ok_or(WriteError::Unneeded)?;
         let allowed = match (present.state, object.spec.desired) {
-            (LeaseState::Open | LeaseState::Active, DesiredState::Running) => true,
+            (LeaseState::Open | LeaseState::Active, DesiredState::Running | DesiredState::Paused) => true,
             (LeaseState::Active, DesiredState::Ended) => present.end_at <= now,
             // An object that was ended stays ended, even if a reorganisation took the confirmation back.
             (LeaseState::Open, DesiredState::Ended) | (LeaseState::Disputed, _) => true,
@@ -216,7 +216,8 @@ fn is_richer(present: &ComputeLease, object: &ComputeLease) -> bool {
     let (present, object) = (&present.spec, &object.spec);
     (present.manifest.is_some() && present.manifest != object.manifest)
         || (present.settlement.is_some() && present.settlement != object.settlement)
-        || (present.desired == DesiredState::Ended && object.desired != DesiredState::Ended)
+        // The core only carries Running and Paused over, so another value there is a newer one.
+        || (present.desired != object.desired && object.desired != DesiredState::Ended)
 }
 
 /// The Secret goes when its owner goes, whoever deletes that.
@@ -268,6 +269,7 @@ mod tests {
                 secret_name: "s".into(),
                 hash: "0x".into(),
                 revision,
+                previous: None,
             }),
             desired,
             term: None,
@@ -282,6 +284,9 @@ mod tests {
         assert!(is_richer(&object(Some(1), DesiredState::Running), &fresh));
         assert!(is_richer(&object(None, DesiredState::Ended), &fresh));
         assert!(!is_richer(&fresh, &fresh));
+        assert!(is_richer(&object(None, DesiredState::Paused), &fresh));
+        assert!(is_richer(&fresh, &object(None, DesiredState::Paused)));
+        assert!(!is_richer(&object(None, DesiredState::Paused), &object(None, DesiredState::Ended)));
         assert!(!is_richer(&object(Some(1), DesiredState::Running), &object(Some(1), DesiredState::Ended)));
         assert!(!is_richer(&fresh, &object(Some(1), DesiredState::Ended)));
     }

@@ -327,6 +327,7 @@ fn serving(port: i32) -> crd::ComputeLease {
             name: "web".into(),
             replicas: 1,
             ready_replicas: 1,
+            trouble: None,
             ports: vec![crd::PortStatus { port, protocol: crd::PortProtocol::Tcp }],
             pods: vec![],
         }],

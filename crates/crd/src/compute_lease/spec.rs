@@ -73,7 +73,8 @@ pub struct ResourceLimits {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[x_kube(
     validation = Rule::new("self.revision >= oldSelf.revision").message("revision may not go back"),
-    validation = Rule::new("self.hash == oldSelf.hash || self.revision > oldSelf.revision").message("a new hash needs a higher revision")
+    validation = Rule::new("self.hash == oldSelf.hash || self.revision > oldSelf.revision").message("a new hash needs a higher revision"),
+    validation = Rule::new("!has(self.previous) || self.previous.revision < self.revision").message("previous must be an earlier revision")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestRef {
@@ -86,6 +87,24 @@ pub struct ManifestRef {
     /// Number of the manifest, raised with every change.
     #[schemars(range(min = 0))]
     pub revision: i64,
+    /// The manifest that ran before this one. The operator goes back to it if this one does not become ready in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousManifest>,
+}
+
+/// An earlier manifest that is kept until its successor has become ready.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousManifest {
+    /// Secret in this object's namespace with the keys `manifest.json` and `salt`.
+    #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), length(min = 1, max = 253))]
+    pub secret_name: String,
+    /// Its salted hash, `0x` and 64 lower case hex digits.
+    #[schemars(regex(pattern = r"^0x[0-9a-f]{64}$"), length(max = 66))]
+    pub hash: String,
+    /// Its number.
+    #[schemars(range(min = 0))]
+    pub revision: i64,
 }
 
 /// What is to become of the lease.
@@ -94,6 +113,8 @@ pub enum DesiredState {
     /// The workloads run.
     #[default]
     Running,
+    /// No pod runs, and the volumes stay.
+    Paused,
     /// The last usage is published, then everything is deleted.
     Ended,
 }

@@ -6,6 +6,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Trouble;
+
 /// Where a lease stands.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Phase {
@@ -18,6 +20,8 @@ pub enum Phase {
     Ready,
     /// All workloads ran, and some do not any more.
     Degraded,
+    /// Nothing runs because the spec says so; the volumes are kept.
+    Paused,
     /// The last usage is being collected or the namespace is being deleted.
     Ending,
     /// The namespace is gone and the usage is final.
@@ -26,8 +30,15 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase, in the order of a lease's life.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Provisioning, Self::Ready, Self::Degraded, Self::Ending, Self::Ended];
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Provisioning,
+        Self::Ready,
+        Self::Degraded,
+        Self::Paused,
+        Self::Ending,
+        Self::Ended,
+    ];
 
     /// The text in the API.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +47,7 @@ impl Phase {
             Self::Provisioning => "Provisioning",
             Self::Ready => "Ready",
             Self::Degraded => "Degraded",
+            Self::Paused => "Paused",
             Self::Ending => "Ending",
             Self::Ended => "Ended",
         }
@@ -58,6 +70,9 @@ pub struct ServiceStatus {
     pub replicas: i32,
     /// Replicas whose pod is ready.
     pub ready_replicas: i32,
+    /// What holds the service up, when fewer replicas are ready than wanted and the cluster says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
     /// Ports that are reachable through the provider's gateway.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortStatus>,
@@ -102,6 +117,35 @@ pub struct PodStatus {
     /// Runtime class of the pod, when it is not the node's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_class: Option<String>,
+}
+
+/// An update of the manifest that is under way.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollout {
+    /// Revision that is being tried.
+    pub revision: i64,
+    /// When it was applied, in Unix seconds.
+    pub started_at: i64,
+    /// When it counts as failed unless it is ready, in Unix seconds.
+    pub deadline_at: i64,
+}
+
+/// What a service printed last.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct FinalLog {
+    /// Service.
+    #[schemars(length(max = 63))]
+    pub service: String,
+    /// Pod whose container ended last.
+    #[schemars(length(max = 253))]
+    pub pod: String,
+    /// Exit code of the container.
+    pub exit_code: i32,
+    /// Its last lines, as the node kept them: at most 4096 bytes of printable text.
+    #[schemars(length(max = 4096))]
+    pub text: String,
 }
 
 /// Cumulative usage of a lease.

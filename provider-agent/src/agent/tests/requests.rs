@@ -63,8 +63,12 @@ fn a_manifest_that_hashes_to_the_order_is_stored_with_its_secret() {
     let name = crd::LeaseName::of(id).manifest_secret();
     let expected = ManifestSecret { name: name.clone(), manifest: bytes, salt: B256::repeat_byte(1), hash };
     assert_eq!((*lease, secret, *reply), (id, &expected, REPLY));
-    let expected =
-        crd::ManifestRef { secret_name: name, hash: crd::convert::hex(hash.as_slice()), revision: 1 };
+    let expected = crd::ManifestRef {
+        secret_name: name,
+        hash: crd::convert::hex(hash.as_slice()),
+        revision: 1,
+        previous: None,
+    };
     assert_eq!(object.spec.manifest, Some(expected));
 }
 

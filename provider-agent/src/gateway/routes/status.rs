@@ -2,7 +2,7 @@
 
 use axum::{Extension, Json};
 use crd::{ComputeLease, Phase, PortProtocol, condition};
-use gateway_api::{LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term};
+use gateway_api::{LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble};
 
 use crate::agent::LeaseView;
 use crate::gateway::middleware::Admitted;
@@ -45,6 +45,7 @@ fn phase(phase: Phase) -> LeasePhase {
         Phase::Provisioning => LeasePhase::Provisioning,
         Phase::Ready => LeasePhase::Ready,
         Phase::Degraded => LeasePhase::Degraded,
+        Phase::Paused => LeasePhase::Paused,
         Phase::Ending => LeasePhase::Ending,
         Phase::Ended => LeasePhase::Ended,
     }
@@ -68,6 +69,11 @@ fn service(service: &crd::ServiceStatus) -> ServiceStatus {
         name: service.name.clone(),
         replicas: u32::try_from(service.replicas).unwrap_or_default(),
         ready_replicas: u32::try_from(service.ready_replicas).unwrap_or_default(),
+        trouble: service.trouble.as_ref().map(|trouble| Trouble {
+            reason: trouble.reason.clone(),
+            who: trouble.who.to_string(),
+            message: trouble.message.clone(),
+        }),
         ports: ports.collect(),
         pods: pods.collect(),
     }
