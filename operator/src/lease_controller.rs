@@ -7,6 +7,7 @@ pub mod apply;
 pub mod build;
 pub mod cleanup;
 pub mod dereference;
+pub mod diagnosis;
 pub mod end;
 pub mod events;
 pub mod memory;
@@ -19,7 +20,7 @@ pub mod validate;
 
 use std::{sync::Arc, time::Duration};
 
-use crd::{ComputeLease, DesiredState};
+use crd::{ComputeLease, DesiredState, Phase};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{Node, PersistentVolumeClaim, Pod},
@@ -50,6 +51,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const SYNCING: Duration = Duration::from_secs(1);
 /// The longest one reconciliation may take. An API server that never answers must not hold a lease, and a worker, for ever.
 const LONGEST_STEP: Duration = Duration::from_secs(120);
+/// How long until a lease that is not up is looked at again: some causes show only by the time that passes.
+const WAITING: Duration = Duration::from_secs(30);
 /// How long until everything is compared with the cluster again although nothing happened.
 const RESYNC: Duration = Duration::from_secs(600);
 /// Longest wait between tries of something that keeps failing.
@@ -193,7 +196,13 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
             update_status::update(lease, ctx, Outcome::of(applied, &validated))
                 .await
                 .map_err(Error::UpdateStatus)?;
-            Ok(Action::requeue(if applied == Applied::Complete { RESYNC } else { LOOK_AGAIN }))
+            Ok(Action::requeue(match applied {
+                Applied::Complete if ctx.memory.status(lease).phase == Phase::Ready => RESYNC,
+                Applied::Complete => WAITING,
+                Applied::AwaitingQuota | Applied::NamespaceConflict | Applied::NamespaceTerminating => {
+                    LOOK_AGAIN
+                }
+            }))
         }
         Err(error) => {
             let outcome = Outcome::Failed { lease: &validated, message: error.to_string() };

@@ -4,13 +4,14 @@
 
 use std::error::Error as StdError;
 
-use crd::{ComputeLease, condition, reason};
+use crd::{ComputeLease, ComputeLeaseStatus, condition, reason};
+use jiff::Timestamp;
 use kube::{
     Resource,
     runtime::events::{Event, EventType, Recorder},
 };
 
-use super::{Error, validate::Refusal};
+use super::{Error, memory::Memory, validate::Refusal};
 use crate::metrics::Metrics;
 
 /// Tells once that a lease was refused, when the reason is a new one.
@@ -26,6 +27,66 @@ pub async fn refused(recorder: &Recorder, metrics: &Metrics, lease: &ComputeLeas
 /// Tells that a step failed and will be tried again.
 pub async fn failed(recorder: &Recorder, lease: &ComputeLease, error: &Error) {
     publish(recorder, lease, error.category(), "Reconcile", chain(error)).await;
+}
+
+/// Something that changed for the worse, as the difference of two statuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is about, so that two services with one reason are two things.
+    pub subject: String,
+    /// Reason of the Event.
+    pub reason: String,
+    /// Text for people.
+    pub note: String,
+}
+
+/// What a new status tells that the old one did not. A change of the text alone is no news: it changes with each restart.
+pub fn notices(old: &ComputeLeaseStatus, new: &ComputeLeaseStatus) -> Vec<Notice> {
+    let known = |service: &str| {
+        let before = old.services.iter().find(|before| before.name == service);
+        before.and_then(|before| before.trouble.as_ref()).map(|trouble| trouble.reason.as_str())
+    };
+    let troubles = new.services.iter().filter_map(|service| {
+        let trouble =
+            service.trouble.as_ref().filter(|trouble| known(&service.name) != Some(&trouble.reason))?;
+        Some(Notice {
+            subject: service.name.clone(),
+            reason: trouble.reason.clone(),
+            note: format!("{} ({}): {}", service.name, trouble.who, trouble.message),
+        })
+    });
+    let turned = TOLD.iter().filter_map(|(type_, reason)| {
+        let holds = |status: &ComputeLeaseStatus| {
+            let found = condition::find(&status.conditions, type_);
+            found.filter(|found| found.reason == *reason).map(|found| found.message.clone())
+        };
+        let note = holds(new).filter(|_| holds(old).is_none())?;
+        Some(Notice { subject: (*type_).to_owned(), reason: (*reason).to_owned(), note })
+    });
+    troubles.chain(turned).collect()
+}
+
+/// Conditions whose turning to a reason is told.
+const TOLD: [(&str, &str); 4] = [
+    (condition::UPDATED, reason::ROLLED_BACK),
+    (condition::UPDATED, reason::CANNOT_ROLL_BACK),
+    (condition::STUCK, reason::OBJECTS_REMAIN),
+    (condition::STUCK, reason::VOLUMES_REMAIN),
+];
+
+/// Tells what changed for the worse. A lease that comes and goes is told about now and then, not each time.
+pub async fn changed(
+    recorder: &Recorder,
+    memory: &Memory,
+    lease: &ComputeLease,
+    notices: Vec<Notice>,
+    now: Timestamp,
+) {
+    for notice in notices {
+        if memory.is_news(lease, &notice.subject, &notice.reason, now) {
+            publish(recorder, lease, &notice.reason, "Observe", notice.note).await;
+        }
+    }
 }
 
 async fn publish(recorder: &Recorder, lease: &ComputeLease, reason: &str, action: &str, note: String) {

@@ -8,8 +8,14 @@ use std::{
 };
 
 use crd::{ComputeLease, ComputeLeaseStatus};
+use jiff::{SignedDuration, Timestamp};
 
 use super::apply::Generations;
+
+/// How long the same news is not told again.
+const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+/// What is remembered of one lease's news: far more than a manifest's services have causes at once.
+const MOST_NEWS: usize = 256;
 
 /// Memory of all leases, by UID.
 #[derive(Debug, Default)]
@@ -22,6 +28,8 @@ struct LeaseMemory {
     generations: Generations,
     written_status: Option<ComputeLeaseStatus>,
     failures: u32,
+    /// When which reason of which subject was told last.
+    told: HashMap<(String, String), Timestamp>,
 }
 
 impl Memory {
@@ -58,6 +66,19 @@ impl Memory {
     /// Notes a success.
     pub fn succeeded(&self, lease: &ComputeLease) {
         self.lease(lease, |memory| memory.failures = 0);
+    }
+
+    /// Whether this was not told lately; it counts as told from now on.
+    pub fn is_news(&self, lease: &ComputeLease, subject: &str, reason: &str, now: Timestamp) -> bool {
+        self.lease(lease, |memory| {
+            memory.told.retain(|_, told| now.duration_since(*told) < TELL_AGAIN);
+            let key = (subject.to_owned(), reason.to_owned());
+            let is_news = !memory.told.contains_key(&key) && memory.told.len() < MOST_NEWS;
+            if is_news {
+                memory.told.insert(key, now);
+            }
+            is_news
+        })
     }
 
     /// Forgets a lease that is gone.

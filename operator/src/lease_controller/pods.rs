@@ -9,9 +9,6 @@ use kube::{ResourceExt, runtime::reflector::Store};
 use super::build::ClusterAddresses;
 use crate::settings::Cidr;
 
-/// Reasons of waiting containers that say more than "starting".
-const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
-
 /// Pods of a lease, by name.
 pub fn of_lease(pods: &Store<Pod>, lease: &ComputeLease) -> Vec<Arc<Pod>> {
     let mut found: Vec<Arc<Pod>> =
@@ -46,30 +43,6 @@ pub fn pod_status(pod: &Pod) -> PodStatus {
         uid: pod.uid().unwrap_or_default(),
         node: spec.and_then(|spec| spec.node_name.clone()),
         runtime_class: spec.and_then(|spec| spec.runtime_class_name.clone()),
-    }
-}
-
-/// Why a pod is not ready, in one sentence, if that is more than "it is starting".
-pub fn trouble(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    let waiting = status.container_statuses.iter().flatten().find_map(|container| {
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
-        let reason = waiting.reason.as_deref()?;
-        (!STARTING.contains(&reason)).then(|| sentence(reason, waiting.message.as_deref()))
-    });
-    waiting.or_else(|| {
-        let conditions = status.conditions.iter().flatten();
-        let unscheduled =
-            conditions.into_iter().find(|c| c.type_ == "PodScheduled" && c.status == "False")?;
-        Some(sentence(unscheduled.reason.as_deref()?, unscheduled.message.as_deref()))
-    })
-}
-
-fn sentence(reason: &str, message: Option<&str>) -> String {
-    match message {
-        // Messages of the cluster may be pages long.
-        Some(message) => format!("{reason}: {}", message.chars().take(200).collect::<String>()),
-        None => reason.to_owned(),
     }
 }
 

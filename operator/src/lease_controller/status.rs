@@ -1,23 +1,20 @@
 //! The status of a lease, computed from values alone.
 
+mod services;
+
 use std::sync::Arc;
 
 use crd::{
-    ComputeLease, ComputeLeaseStatus, Phase, PortProtocol, PortStatus, ServiceStatus,
+    ComputeLease, ComputeLeaseStatus, Phase,
     condition::{self, ConditionStatus},
     reason,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use manifest::{Expose, Protocol, Service, ServiceName};
 
-use super::{Applied, end::Ending, pods, validate::Validated};
+use super::{Applied, end::Ending, validate::Validated};
 use crate::meter::{Freshness, MeterView};
-
-/// Pods of one service in the status: twice its replicas at most. A tenant may make more by being evicted again and again,
-/// and a status that grew with them would be refused by the API server, with the usage in it.
-const MOST_PODS: usize = 128;
 
 /// What one reconciliation came to.
 #[derive(Debug)]
@@ -83,7 +80,7 @@ pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
         Outcome::Refused { reason, message } => refused(&mut draft, reason, message),
         Outcome::Accepted { lease: validated, applied } => {
             accepted(&mut draft, validated, pods);
-            progress(&mut draft, validated, applied, pods);
+            progress(&mut draft, validated, applied);
         }
         Outcome::Failed { lease: validated, message } => {
             accepted(&mut draft, validated, pods);
@@ -128,13 +125,12 @@ fn refused(draft: &mut Draft, reason: &'static str, message: String) {
 
 fn accepted(draft: &mut Draft, lease: &Validated, pods: &[Arc<Pod>]) {
     draft.set(condition::ACCEPTED, ConditionStatus::True, reason::ACCEPTED, "");
-    draft.status.services =
-        lease.manifest.services().iter().map(|(name, service)| service_status(name, service, pods)).collect();
+    draft.status.services = services::statuses(lease, &draft.status.services, pods, draft.now);
 }
 
-fn progress(draft: &mut Draft, lease: &Validated, applied: Applied, pods: &[Arc<Pod>]) {
+fn progress(draft: &mut Draft, lease: &Validated, applied: Applied) {
     let (reason, message) = match applied {
-        Applied::Complete => return running(draft, lease, pods),
+        Applied::Complete => return running(draft, lease),
         Applied::AwaitingQuota => (reason::AWAITING_QUOTA, "waiting until the namespace's quota is in force"),
         Applied::NamespaceConflict => {
             (reason::NAMESPACE_CONFLICT, "a namespace of this name belongs to somebody else")
@@ -158,28 +154,29 @@ fn progress(draft: &mut Draft, lease: &Validated, applied: Applied, pods: &[Arc<
     };
 }
 
-fn running(draft: &mut Draft, lease: &Validated, pods: &[Arc<Pod>]) {
+fn running(draft: &mut Draft, lease: &Validated) {
     draft.status.namespace = Some(lease.name.to_string());
     draft.set(condition::PROVISIONED, ConditionStatus::True, reason::OBJECTS_APPLIED, "");
-    let waiting = draft.status.services.iter().find(|service| service.ready_replicas < service.replicas);
-    let Some(waiting) = waiting else {
+    let waiting = || draft.status.services.iter().filter(|service| service.ready_replicas < service.replicas);
+    // One that says why is more use than one that only waits, perhaps for the other.
+    let Some(service) = waiting().find(|service| service.trouble.is_some()).or_else(|| waiting().next())
+    else {
         draft.set(condition::READY, ConditionStatus::True, reason::ALL_READY, "");
         draft.status.phase = Phase::Ready;
         draft.status.message = None;
         return;
     };
-    let trouble = pods
-        .iter()
-        .filter(|pod| pods::service(pod) == Some(waiting.name.as_str()))
-        .find_map(|pod| pods::trouble(pod));
-    let counts = format!("{}: {} of {} pods ready", waiting.name, waiting.ready_replicas, waiting.replicas);
-    let message = trouble.map_or(counts.clone(), |trouble| format!("{counts} ({trouble})"));
+    let counts = format!("{}: {} of {} pods ready", service.name, service.ready_replicas, service.replicas);
     let (phase, reason) = if was_up(draft.status.phase) {
         (Phase::Degraded, reason::PODS_NOT_READY)
     } else {
         (Phase::Provisioning, reason::AWAITING_PODS)
     };
-    draft.set(condition::READY, ConditionStatus::False, reason, &message);
+    let (reason, message) = match &service.trouble {
+        Some(trouble) => (trouble.reason.clone(), format!("{counts}; {trouble}")),
+        None => (reason.to_owned(), counts),
+    };
+    draft.set(condition::READY, ConditionStatus::False, &reason, &message);
     draft.status.phase = phase;
     draft.status.message = Some(message);
 }
@@ -228,35 +225,6 @@ fn ended(draft: &mut Draft, lease: &ComputeLease, ending: Ending) {
     draft.set(condition::METERED, ConditionStatus::False, reason::TERM_ENDED, "");
     draft.set(condition::USAGE_FINAL, ConditionStatus::True, reason::FINAL_USAGE_PUBLISHED, "");
     draft.status.message = message;
-}
-
-fn service_status(name: &ServiceName, service: &Service, pods: &[Arc<Pod>]) -> ServiceStatus {
-    let own: Vec<&Arc<Pod>> = pods.iter().filter(|pod| pods::service(pod) == Some(name.as_str())).collect();
-    let ready = own.iter().filter(|pod| pods::is_ready(pod)).count();
-    ServiceStatus {
-        name: name.to_string(),
-        replicas: i32::try_from(service.replicas.0).unwrap_or(i32::MAX),
-        ready_replicas: i32::try_from(ready).unwrap_or(i32::MAX),
-        trouble: None,
-        ports: service
-            .ports
-            .iter()
-            .filter(|port| port.expose == Expose::Tenant)
-            .map(|port| PortStatus {
-                port: i32::from(port.port.0),
-                protocol: match port.protocol {
-                    Protocol::Tcp => PortProtocol::Tcp,
-                    Protocol::Udp => PortProtocol::Udp,
-                },
-            })
-            .collect(),
-        pods: own
-            .iter()
-            .filter(|pod| !pods::is_over(pod))
-            .take(MOST_PODS)
-            .map(|pod| pods::pod_status(pod))
-            .collect(),
-    }
 }
 
 #[cfg(test)]

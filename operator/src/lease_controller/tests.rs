@@ -268,3 +268,40 @@ async fn a_lost_race_for_the_finalizer_is_an_error_that_is_tried_again() {
     scenario.api.fail_next("PATCH", name().as_str(), StatusCode::CONFLICT);
     assert_eq!(scenario.reconcile().await.unwrap_err().category(), "CleanupFailed");
 }
+
+#[tokio::test]
+async fn a_crash_loop_is_told_once_and_not_at_each_restart() {
+    let mut scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let crashing = |restarts: i32| {
+        let mut crashing = pod("worker", 0);
+        let status = crashing.status.as_mut().unwrap();
+        status.conditions = None;
+        status.container_statuses = Some(
+            serde_json::from_value(json!([{
+                "name": "workload", "ready": false, "restartCount": restarts, "image": "", "imageID": "",
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": 7, "reason": "Error", "message": "no such table\n"}}
+            }]))
+            .unwrap(),
+        );
+        crashing
+    };
+    scenario.put_pod(crashing(1));
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        [STATUS, "POST /apis/events.k8s.io/v1/namespaces/SYSTEM/events"]
+    );
+    assert_eq!(ready_reason(&scenario), (Phase::Degraded, "ContainerCrashed".to_owned()));
+    scenario.put_pod(crashing(2));
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    scenario.put_pod(pod("worker", 0));
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    scenario.put_pod(crashing(3));
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    let message = scenario.lease().status.unwrap().message.unwrap();
+    assert_eq!(
+        message,
+        "worker: 0 of 1 pods ready; ContainerCrashed (tenant): the container ended with exit code 7, started again 3 times; \
+         last lines: no such table"
+    );
+}

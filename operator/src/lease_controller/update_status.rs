@@ -8,7 +8,7 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    Context,
+    Context, events,
     owned::Kind,
     pods,
     status::{self, Observation, Outcome},
@@ -55,6 +55,8 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
         .await
         .map_err(|source| Error { name, source })?;
     ctx.metrics.api_write(Kind::ComputeLease, Verb::Apply);
+    let notices = events::notices(&current, &wanted);
     ctx.memory.wrote_status(lease, wanted);
+    events::changed(&ctx.recorder, &ctx.memory, lease, notices, now).await;
     Ok(())
 }

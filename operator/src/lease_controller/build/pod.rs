@@ -143,6 +143,8 @@ fn container(name: &ServiceName, service: &Service) -> Container {
             }),
             ..SecurityContext::default()
         }),
+        // So that the last lines of a container that failed are in the pod's status, which we may read; its log we may not.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: some_unless_empty(
             &service
                 .volumes

@@ -1,4 +1,7 @@
-use crd::condition::{ACCEPTED, METERED, PROVISIONED, READY, USAGE_FINAL};
+use crd::{
+    Party, Trouble,
+    condition::{ACCEPTED, METERED, PROVISIONED, READY, USAGE_FINAL},
+};
 use serde_json::json;
 
 use super::*;
@@ -116,7 +119,7 @@ fn a_failing_pod_tells_why() {
     status.container_statuses = Some(
         serde_json::from_value(json!([{
             "name": "workload", "ready": false, "restartCount": 0, "image": "", "imageID": "",
-            "state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+            "state": {"waiting": {"reason": "ErrImagePull", "message": "manifest unknown"}}
         }]))
         .unwrap(),
     );
@@ -124,7 +127,18 @@ fn a_failing_pod_tells_why() {
     pods[3] = Arc::new(failing);
     let validated = validated();
     let status = next(&ComputeLeaseStatus::default(), Outcome::of(Applied::Complete, &validated), &pods);
-    assert_eq!(status.message.as_deref(), Some("worker: 0 of 1 pods ready (ImagePullBackOff: not found)"));
+    let image = validated.manifest.services().last_key_value().unwrap().1.image.to_string();
+    let trouble = Trouble {
+        reason: "ImageNotFound".to_owned(),
+        who: Party::Tenant,
+        message: format!("{image}: manifest unknown"),
+    };
+    let message = format!("worker: 0 of 1 pods ready; ImageNotFound (tenant): {image}: manifest unknown");
+    assert_eq!(status.services[2].trouble, Some(trouble));
+    assert_eq!(status.message, Some(message));
+    assert_eq!(condition(&status, READY), ("False".into(), "ImageNotFound".into()));
+    let healed = next(&status, Outcome::of(Applied::Complete, &validated), &all_pods());
+    assert_eq!(healed.services[2].trouble, None);
 }
 
 #[test]
