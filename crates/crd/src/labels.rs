@@ -24,6 +24,10 @@ pub const VOLUME: &str = "leasehold.dev/volume";
 pub const LEASE_NAMESPACE: &str = "leasehold.dev/lease-namespace";
 /// Namespace label that carries the isolation tier.
 pub const TIER: &str = "leasehold.dev/tier";
+/// PriorityClass of tenants' pods: below the cluster's own, and never in the place of a running one.
+pub const TENANT_PRIORITY_CLASS: &str = "leasehold-tenant";
+/// Name of the one `IsolationPolicy`.
+pub const ISOLATION_POLICY: &str = "leasehold";
 /// Annotation that names the UID of the `ComputeLease` that owns a namespace. A namespace without the
 /// right value is never touched, not even to delete it.
 pub const COMPUTE_LEASE_UID: &str = "leasehold.dev/compute-lease-uid";

@@ -13,6 +13,7 @@ use k8s_openapi::{
     api::{
         core::v1::{Namespace, Secret},
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
+        scheduling::v1::PriorityClass,
         storage::v1::StorageClass,
     },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -70,6 +71,7 @@ impl Cluster {
             ..Namespace::default()
         };
         apply(&Api::all(cluster.admin.clone()), &namespace).await?;
+        apply(&cluster.all::<PriorityClass>(), &tenant_priority_class()).await?;
         Ok(cluster)
     }
 
@@ -248,6 +250,19 @@ pub(crate) fn lease(seed: u8, manifest: &ValidManifest) -> ComputeLease {
             settlement: None,
         },
     )
+}
+
+/// The class that the chart installs and that every pod of a lease names. It stays, because another test may need it.
+fn tenant_priority_class() -> PriorityClass {
+    PriorityClass {
+        metadata: ObjectMeta {
+            name: Some(crd::labels::TENANT_PRIORITY_CLASS.to_owned()),
+            ..ObjectMeta::default()
+        },
+        preemption_policy: Some("Never".to_owned()),
+        value: 0,
+        ..PriorityClass::default()
+    }
 }
 
 /// The manifest of a web front end and a database with a volume.

@@ -15,12 +15,15 @@ use serde_json::{Value, json};
 use crate::{process::output, tools::repository};
 
 /// The groups that our kinds come from, by the name of their document.
-const GROUPS: [&str; 5] = [
+const GROUPS: [&str; 8] = [
     "api__v1",
     "apis__apps__v1",
     "apis__networking.k8s.io__v1",
     "apis__rbac.authorization.k8s.io__v1",
     "apis__apiextensions.k8s.io__v1",
+    "apis__admissionregistration.k8s.io__v1",
+    "apis__flowcontrol.apiserver.k8s.io__v1",
+    "apis__scheduling.k8s.io__v1",
 ];
 
 /// Writes `KIND_VERSION.json` for every kind of [`GROUPS`] into `folder`, for kubeconform's template
