@@ -24,6 +24,7 @@ mod kubectl;
 mod machine;
 mod node;
 mod probe;
+mod proof;
 mod teardown;
 mod template;
 mod up;
@@ -116,15 +117,18 @@ pub(crate) fn ensure_possible(profile: Profile) -> Result<()> {
 const ELSEWHERE: &str = "`cargo xtask demo --kubeconfig PATH` uses a cluster that you have instead";
 
 /// Configuration whose change asks for a new start.
-const CONFIGURATION: [(&str, &str); 9] = [
+const CONFIGURATION: [(&str, &str); 12] = [
     ("calico.yaml", include_str!("../../testbed/config/calico.yaml")),
     ("cni.conflist", include_str!("../../testbed/config/cni.conflist")),
     ("containerd.toml", include_str!("../../testbed/config/containerd.toml")),
     ("coredns.yaml", include_str!("../../testbed/config/coredns.yaml")),
+    ("gvisor.yaml", include_str!("../../testbed/config/gvisor.yaml")),
     ("hosts.toml", include_str!("../../testbed/config/hosts.toml")),
     ("kubelet.yaml", include_str!("../../testbed/config/kubelet.yaml")),
+    ("proof.yaml", include_str!("../../testbed/config/proof.yaml")),
     ("rbac.yaml", include_str!("../../testbed/config/rbac.yaml")),
     ("registry.yaml", include_str!("../../testbed/config/registry.yaml")),
+    ("runsc.toml", include_str!("../../testbed/config/runsc.toml")),
     ("storage.yaml", include_str!("../../testbed/config/storage.yaml")),
 ];
 

@@ -31,16 +31,18 @@ pub(crate) enum Tool {
     LocalPathProvisioner,
     Helm,
     Kubeconform,
+    Gvisor,
 }
 
 impl Tool {
     /// Every tool, the longest build first.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Kubernetes,
         Self::Calico,
         Self::CoreDns,
         Self::Helm,
         Self::Registry,
+        Self::Gvisor,
         Self::Containerd,
         Self::LocalPathProvisioner,
         Self::Runc,

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::images::Images;
 use super::kubectl::Kubectl;
-use super::site::{DNS_SERVICE, POD_CIDR, Site};
+use super::site::{DNS_SERVICE, POD_CIDR, SANDBOX_RUNTIME_CLASS, Site};
 use super::template::render;
 use crate::tools::Tool;
 
@@ -31,6 +31,8 @@ pub(crate) fn apply(site: &Site, images: &Images, kubectl: &Kubectl) -> Result<(
         ("IMAGE", &images.local_path_provisioner),
         ("HELPER_IMAGE", &images.busybox),
     ];
+    let sandbox = [("RUNTIME_CLASS", SANDBOX_RUNTIME_CLASS)];
+    kubectl.apply(&render(include_str!("../../../testbed/config/gvisor.yaml"), &sandbox)?)?;
     kubectl.apply(&render(include_str!("../../../testbed/config/coredns.yaml"), &dns)?)?;
     kubectl.apply(&render(include_str!("../../../testbed/config/storage.yaml"), &storage)?)
 }

@@ -51,6 +51,13 @@ pub(crate) fn start_containerd(site: &Site, images: &Images) -> Result<Running> 
     let state = state_of(site)?;
     let runc = text(&Tool::Runc.program("runc")?)?;
     let calico = text(&Tool::Calico.directory()?)?;
+    let gvisor = Tool::Gvisor.directory()?;
+    let runsc = text(&gvisor.join("runsc"))?;
+    let sandbox = render(
+        include_str!("../../../testbed/config/runsc.toml"),
+        &[("STATE", state.as_str()), ("RUNSC", &runsc)],
+    )?;
+    fs::write(site.config().join("runsc.toml"), sandbox)?;
     let values = [
         ("STATE", state.as_str()),
         ("PAUSE_IMAGE", &images.pause),
@@ -60,9 +67,9 @@ pub(crate) fn start_containerd(site: &Site, images: &Images) -> Result<Running> 
     let config = site.config().join("containerd.toml");
     fs::write(&config, render(include_str!("../../../testbed/config/containerd.toml"), &values)?)?;
     fs::create_dir_all(site.state.join("containerd"))?;
-    // containerd finds its shim beside itself only by the path.
+    // containerd finds shims only by the path, also the one beside itself.
     let shims = Tool::Containerd.directory()?;
-    let mut path = vec![shims.clone()];
+    let mut path = vec![shims.clone(), gvisor];
     path.extend(std::env::split_paths(&std::env::var_os("PATH").context("PATH is not set")?));
     Daemon::new("containerd", shims.join("containerd"))
         .args(["--config".into(), config])

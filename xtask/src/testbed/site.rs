@@ -62,6 +62,8 @@ pub(crate) const NODE_NAME: &str = "testbed";
 pub(crate) const POD_NETWORK: &str = "leasehold-testbed";
 /// The cgroup that holds every pod.
 pub(crate) const CGROUP: &str = "leasehold-testbed";
+/// The class of pods that run in gVisor.
+pub(crate) const SANDBOX_RUNTIME_CLASS: &str = "gvisor";
 /// The chain's number.
 pub(crate) const CHAIN_ID: u64 = 31_337;
 

@@ -42,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) busybox_image: String,
     pub(crate) containerd_socket: PathBuf,
     pub(crate) runtime_version: String,
+    /// The RuntimeClass of pods that run in gVisor.
+    pub(crate) sandbox_runtime_class: String,
 }
 
 /// An account of the chain.
@@ -133,6 +135,7 @@ mod tests {
                 busybox_image: "10.0.0.9:1/busybox@sha256:10".into(),
                 containerd_socket: "/state/containerd.sock".into(),
                 runtime_version: "containerd 11".into(),
+                sandbox_runtime_class: "thirteen".into(),
             }),
             fingerprint: "twelve".into(),
         }

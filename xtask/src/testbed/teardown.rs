@@ -14,7 +14,7 @@ use super::site::{BRIDGE, POD_NETWORK, Profile, Site};
 use super::state::Before;
 use super::{health, machine};
 use crate::process::{Identity, is_on_path, output, output_with_input, poll, record_path};
-use crate::step::step;
+use crate::step::{note, step};
 
 mod mounts;
 mod packet_filter;
@@ -90,10 +90,15 @@ fn end_shims(socket: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The shims of runc and of gVisor.
+const SHIMS: [&str; 2] = ["containerd-shim-runc-v2", "containerd-shim-runsc-v1"];
+
 /// Whether a command line, words ended by zero bytes, is that of a shim of the containerd at `socket`.
 fn is_shim_of(line: &[u8], socket: &Path) -> bool {
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-    let is_shim = words.first().is_some_and(|program| program.ends_with(b"containerd-shim-runc-v2"));
+    let is_shim = words.first().is_some_and(|program| {
+        SHIMS.iter().any(|shim| program.rsplit(|byte| *byte == b'/').next() == Some(shim.as_bytes()))
+    });
     let socket = socket.as_os_str().as_encoded_bytes();
     is_shim && words.windows(2).any(|pair| pair[0] == b"-address" && pair[1] == socket)
 }
@@ -172,7 +177,16 @@ fn restore(before: &Before) -> Result<()> {
             .with_context(|| format!("failed to unmount {}", machine::BPF))?;
     }
     for path in &before.absent {
-        remove_directory(path)?;
+        match fs::remove_dir_all(path) {
+            // Somebody else has mounted something there since, as `ip netns add` does.
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+                note(&format!("{} is in use by others and stays", path.display()));
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("failed to remove {}", path.display()));
+            }
+            _ => {}
+        }
     }
     // Where the directory was there before, at least our network's files in it were not.
     let results = Path::new("/var/lib/cni/results");
@@ -236,10 +250,12 @@ mod tests {
     fn only_shims_of_our_containerd_are_ours() {
         let own = b"/cache/containerd-shim-runc-v2\0-namespace\0k8s.io\0-address\0/state/containerd.sock\0"
             .as_slice();
+        let sandbox = b"/cache/containerd-shim-runsc-v1\0-address\0/state/containerd.sock\0".as_slice();
         let foreign =
             b"/usr/bin/containerd-shim-runc-v2\0-address\0/run/containerd/containerd.sock\0".as_slice();
         let other = b"/bin/less\0-address\0/state/containerd.sock\0".as_slice();
-        let ours = [own, foreign, other].map(|line| is_shim_of(line, Path::new("/state/containerd.sock")));
-        assert_eq!(ours, [true, false, false]);
+        let ours =
+            [own, sandbox, foreign, other].map(|line| is_shim_of(line, Path::new("/state/containerd.sock")));
+        assert_eq!(ours, [true, true, false, false]);
     }
 }

@@ -9,9 +9,9 @@ use anyhow::{Context, Result, bail};
 use super::certificates::Authority;
 use super::images::{self, Images};
 use super::kubectl::Kubectl;
-use super::site::{CHAIN_ID, NODE_NAME, POD_CIDR, Profile, SERVICE_CIDR, Site};
+use super::site::{CHAIN_ID, NODE_NAME, POD_CIDR, Profile, SANDBOX_RUNTIME_CLASS, SERVICE_CIDR, Site};
 use super::state::{Before, Description, Node, write_json};
-use super::{addons, chain, control_plane, health, machine, node, teardown};
+use super::{addons, chain, control_plane, health, machine, node, proof, teardown};
 use crate::cache::Key;
 use crate::step::{note, step};
 use crate::tools::{self, Tool, debian};
@@ -125,7 +125,9 @@ fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images:
     let mut proxy = node::start_proxy(site, authority)?;
     step("Felix", || node::wait_for_felix(site, &mut felix))?;
     step("kube-proxy", || node::wait_for_proxy(site, &mut proxy))?;
+    proof::start(images, kubectl)?;
     step("name server and volumes", || addons::wait(kubectl))?;
+    step("gVisor and user namespaces", || proof::check(kubectl))?;
     Ok(Node {
         node_name: NODE_NAME.into(),
         node_ip: site.address.to_string(),
@@ -135,6 +137,7 @@ fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images:
         busybox_image: images.busybox.clone(),
         containerd_socket: site.containerd_socket(),
         runtime_version: node::check_containerd(site)?,
+        sandbox_runtime_class: SANDBOX_RUNTIME_CLASS.into(),
     })
 }
 

@@ -24,9 +24,10 @@ enum Sign {
 }
 
 /// What builds need.
-const BUILD: [Need; 3] = [
+const BUILD: [Need; 4] = [
     Need { package: "gcc", seen_by: Sign::Program("gcc") },
     Need { package: "pkg-config", seen_by: Sign::Program("pkg-config") },
+    Need { package: "patch", seen_by: Sign::Program("patch") },
     Need { package: "libseccomp-dev", seen_by: Sign::PkgConfig("libseccomp") },
 ];
 

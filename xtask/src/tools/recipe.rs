@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 
 use super::Tool;
 use crate::process::{is_on_path, output};
@@ -65,38 +66,61 @@ pub(super) fn of(tool: Tool) -> Recipe {
         Tool::LocalPathProvisioner => Recipe { module: "local-path-provisioner", ..PLAIN },
         Tool::Helm => Recipe { module: "helm", ..PLAIN },
         Tool::Kubeconform => Recipe { module: "kubeconform", ..PLAIN },
+        Tool::Gvisor => Recipe { module: "gvisor", ..PLAIN },
     }
 }
+
+/// What only single builds need; kept apart from [`Recipe`] so that it is no part of the others' keys.
+#[derive(Debug)]
+struct Special {
+    module: &'static str,
+    /// The dependency whose source `source.patch` changes before the build.
+    patched: &'static str,
+    /// Programs that others look for by another name than their package's.
+    renamed: &'static [(&'static str, &'static str)],
+}
+
+const SPECIAL: [Special; 1] = [Special {
+    module: "gvisor",
+    patched: "gvisor.dev/gvisor",
+    renamed: &[("shim", "containerd-shim-runsc-v1")],
+}];
 
 impl Recipe {
     /// The part of the cache key that is not in the module's files.
     pub(super) fn label(self) -> String {
-        format!("{self:?}")
+        match self.special() {
+            Some(special) => format!("{self:?} {special:?}"),
+            None => format!("{self:?}"),
+        }
+    }
+
+    fn special(self) -> Option<&'static Special> {
+        SPECIAL.iter().find(|special| special.module == self.module)
     }
 
     /// Builds into an empty directory.
     pub(super) fn build(self, module: &Path, target: &Path) -> Result<()> {
         ensure!(is_on_path("go"), "the tools are built from source: install Go 1.26 or newer");
         let Self { module: name, package, cgo, tags, ldflags, links, data } = self;
-        let go = || {
-            let mut command = Command::new("go");
-            command
-                .current_dir(module)
-                .env("CGO_ENABLED", cgo)
-                .env("GOFLAGS", "-mod=readonly -buildvcs=false");
-            command.env("GOWORK", "off");
-            command
+        let patched = match self.special() {
+            Some(Special { patched, .. }) => Some(patched_copy(module, patched)?),
+            None => None,
         };
-        let mut build = go();
+        let directory = patched.as_ref().map_or(module, |copy| copy.path());
+        let mut build = go(directory, cgo);
         build.args(["build", "-trimpath", "-ldflags", ldflags, "-tags", tags, "-o"]);
         // A trailing slash makes Go treat the path as a directory, which several programs need.
         output(build.arg(target.join("")).arg(package))?;
+        for (built, wanted) in self.special().map_or(&[][..], |special| special.renamed) {
+            fs::rename(target.join(built), target.join(wanted))
+                .with_context(|| format!("failed to rename {built}"))?;
+        }
         for link in links {
             symlink(name, target.join(link)).with_context(|| format!("failed to link {link}"))?;
         }
         if let Some((dependency, path)) = data {
-            let source = output(go().args(["list", "-m", "-f", "{{.Dir}}", dependency]))?;
-            let source = Path::new(source.trim_end()).join(path);
+            let source = source_of(module, dependency)?.join(path);
             let copy = target.join("crd");
             fs::create_dir(&copy)?;
             for entry in
@@ -109,6 +133,47 @@ impl Recipe {
         Ok(())
     }
 }
+
+/// Go at work on the module in `directory`, with nothing but what its `go.sum` pins.
+fn go(directory: &Path, cgo: &str) -> Command {
+    let mut command = Command::new("go");
+    command
+        .current_dir(directory)
+        .env("CGO_ENABLED", cgo)
+        .env("GOFLAGS", "-mod=readonly -buildvcs=false")
+        .env("GOWORK", "off");
+    command
+}
+
+/// Where the source of a dependency lies, downloaded first if it is not there.
+fn source_of(module: &Path, dependency: &str) -> Result<PathBuf> {
+    output(go(module, "0").args(["mod", "download", dependency]))?;
+    let source = output(go(module, "0").args(["list", "-m", "-f", "{{.Dir}}", dependency]))?;
+    Ok(PathBuf::from(source.trim_end()))
+}
+
+/// A copy of the module that builds with a patched copy of the dependency: what Go itself downloaded is read-only,
+/// and it refuses to lay other files over it.
+fn patched_copy(module: &Path, dependency: &str) -> Result<TempDir> {
+    let copy = tempfile::tempdir()?;
+    for name in ["go.mod", "go.sum", PATCH] {
+        fs::copy(module.join(name), copy.path().join(name))
+            .with_context(|| format!("failed to copy {name} of {}", module.display()))?;
+    }
+    let source = copy.path().join("source");
+    let mut copied = Command::new("cp");
+    copied.args(["--recursive", "--no-preserve=mode,ownership"]).arg(source_of(module, dependency)?);
+    output(copied.arg(&source))?;
+    let mut patch = Command::new("patch");
+    patch.args(["--strip=1", "--fuzz=0", "--directory"]).arg(&source);
+    output(patch.arg("--input").arg(copy.path().join(PATCH)))?;
+    let replaced = format!("-replace={dependency}=./source");
+    output(go(copy.path(), "0").args(["mod", "edit", &replaced]))?;
+    Ok(copy)
+}
+
+/// The file of a tool that changes the source of its dependency.
+const PATCH: &str = "source.patch";
 
 #[cfg(test)]
 mod tests {
