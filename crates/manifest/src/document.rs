@@ -25,9 +25,9 @@ pub enum TierDocument {
     /// Pod Security restricted: no root, no capabilities, the runtime's default seccomp profile.
     #[default]
     Strict,
-    /// Each pod in a user namespace of its own.
+    /// Each pod in a user namespace of its own: root inside is nobody outside.
     Userns,
-    /// Each pod behind its own kernel.
+    /// Each pod behind its own kernel, with root inside if the image wants it.
     Sandboxed,
 }
 
@@ -111,9 +111,10 @@ pub struct ServiceDocument {
     /// How to tell that a replica is ready. Left out: ready when it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readiness: Option<ReadinessDocument>,
-    /// Numeric user to run as, above 0. Left out: the image's own numeric user, which must not be root.
+    /// Numeric user to run as. Left out: the image's own user. In the tier `strict` neither may be root (0), and the
+    /// image's user must be a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 2_147_483_647_i64))]
+    #[schemars(range(min = 0, max = 2_147_483_647_i64))]
     pub run_as_user: Option<i64>,
 }
 

@@ -52,8 +52,8 @@ pub mod limits {
     pub const TEXT_BYTES: RangeInclusive<usize> = 0..=65_536;
     /// Bytes of a probe's path.
     pub const PROBE_PATH_BYTES: RangeInclusive<usize> = 1..=1_024;
-    /// Numeric user.
-    pub const USER: RangeInclusive<i64> = 1..=2_147_483_647;
+    /// Numeric user. Root (0) only outside the strict tier.
+    pub const USER: RangeInclusive<i64> = 0..=2_147_483_647;
     /// Delay, period and timeout of a probe in seconds. A delay may be 0 too.
     pub const PROBE_SECONDS: RangeInclusive<i64> = 1..=3_600;
     /// Failures in a row until a replica counts as not ready.
@@ -83,7 +83,7 @@ pub fn validate(manifest: &Manifest) -> Result<ValidManifest, Vec<Problem>> {
     for (service_name, document) in &manifest.services {
         let path = services_path.field(service_name);
         let service_name = check.parsed(&path, service_name);
-        let service = service::check_service(&mut check, &path, document);
+        let service = service::check_service(&mut check, &path, manifest.tier, document);
         if let (Some(service_name), Some(service)) = (service_name, service) {
             services.insert(service_name, service);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Check, limits};
 use crate::document::{
     ExposeDocument, GpuDocument, PortDocument, ProtocolDocument, ReadinessDocument, ServiceDocument,
-    VolumeDocument,
+    TierDocument, VolumeDocument,
 };
 use crate::names::EnvName;
 use crate::path::Path;
@@ -15,7 +15,12 @@ use crate::valid::{
     Expose, Gpu, Port, Probe, ProbeKind, Protocol, Replicas, Service, ServicePort, UserId, Volume,
 };
 
-pub(super) fn check_service(check: &mut Check, path: &Path, document: &ServiceDocument) -> Option<Service> {
+pub(super) fn check_service(
+    check: &mut Check,
+    path: &Path,
+    tier: TierDocument,
+    document: &ServiceDocument,
+) -> Option<Service> {
     let image = check.parsed(&path.field("image"), &document.image);
     words(check, &path.field("command"), &document.command);
     words(check, &path.field("args"), &document.args);
@@ -40,9 +45,7 @@ pub(super) fn check_service(check: &mut Check, path: &Path, document: &ServiceDo
         .readiness
         .as_ref()
         .and_then(|readiness| check_readiness(check, &path.field("readiness"), readiness, &ports));
-    let user = document
-        .run_as_user
-        .and_then(|user| check.within(&path.field("runAsUser"), user, user, limits::USER, "as a user"));
+    let user = document.run_as_user.and_then(|user| check_user(check, &path.field("runAsUser"), tier, user));
     Some(Service {
         image: image?,
         command: document.command.clone(),
@@ -56,8 +59,18 @@ pub(super) fn check_service(check: &mut Check, path: &Path, document: &ServiceDo
         ports,
         volumes,
         readiness,
-        run_as_user: user.map(UserId),
+        run_as_user: user,
     })
+}
+
+/// Root needs a wall around it that the strict tier does not have.
+fn check_user(check: &mut Check, path: &Path, tier: TierDocument, user: i64) -> Option<UserId> {
+    let user = check.within(path, user, user, limits::USER, "as a user")?;
+    if user == 0 && tier == TierDocument::Strict {
+        check.refuse(path, "root is refused in the tier strict; ask for the tier userns or sandboxed");
+        return None;
+    }
+    Some(UserId(user))
 }
 
 fn bytes(check: &mut Check, path: &Path, text: &str, range: std::ops::RangeInclusive<u64>) -> Option<Bytes> {

@@ -48,6 +48,7 @@ macro_rules! cases {
 
 cases!(
     a_complete_manifest_is_valid: "complete",
+    root_behind_a_wall_is_valid: "root",
     an_unknown_field_is_named_with_its_path: "unknown-field",
     an_unknown_top_level_field_is_named: "unknown-top-level-field",
     a_missing_field_is_named: "missing-field",
