@@ -5,6 +5,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use kube::Client;
+use market::Tier;
 use telemetry::{AdminServer, Checks, LogFormat, Registry};
 use tokio::time::Duration;
 
@@ -62,6 +63,12 @@ struct RunArgs {
     /// Key of the taint that keeps others off those nodes.
     #[arg(long)]
     node_taint: Option<String>,
+    /// Isolation tiers that are sold: strict, userns, sandboxed. One that the cluster cannot run is still refused.
+    #[arg(long, value_delimiter = ',', default_value = "strict")]
+    tiers: Vec<Tier>,
+    /// RuntimeClass of the tier sandboxed.
+    #[arg(long, default_value = crd::labels::DEFAULT_SANDBOX_RUNTIME_CLASS)]
+    sandbox_runtime_class: String,
     /// Seconds between two scrapes of a node.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300), env = "LEASEHOLD_SCRAPE_INTERVAL")]
     scrape_interval: u64,
@@ -124,6 +131,8 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         public_egress_deny,
         node_selector,
         node_taint,
+        tiers,
+        sandbox_runtime_class,
         scrape_interval,
         publish_interval,
         kubelet_port,
@@ -163,6 +172,8 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             public_egress_deny,
             node_selector,
             node_taint,
+            tiers: tiers.into_iter().collect(),
+            sandbox_runtime_class,
         },
     };
     operation.run(&ready, shutdown.clone()).await.context("the meter panicked")?;

@@ -15,8 +15,10 @@ pub mod owned;
 pub mod pods;
 pub mod run;
 pub mod status;
+pub mod tiers;
 pub mod update_status;
 pub mod validate;
+pub mod volumes;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,6 +26,7 @@ use crd::{ComputeLease, DesiredState, Phase};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{Node, PersistentVolumeClaim, Pod},
+    node::v1::RuntimeClass,
     storage::v1::StorageClass,
 };
 use kube::{
@@ -35,13 +38,14 @@ use tokio::time::Instant;
 use self::{
     apply::{Applier, Progress},
     build::{ClusterAddresses, LeaseObjects},
-    dereference::{ManifestState, NamespaceState, StorageClassState},
+    dereference::{ManifestState, NamespaceState, StorageState},
     end::Ending,
     memory::Memory,
     owned::Owned,
     run::Synced,
     status::Outcome,
-    validate::{Refusal, Remedy},
+    tiers::{Stage, Tiers},
+    validate::{Facts, Refusal, Remedy},
 };
 use crate::{meter::Meter, metrics::Metrics, settings::Settings};
 
@@ -91,6 +95,8 @@ pub struct Stores {
     pub nodes: Store<Node>,
     /// All storage classes.
     pub storage_classes: Store<StorageClass>,
+    /// All runtime classes.
+    pub runtime_classes: Store<RuntimeClass>,
 }
 
 /// What was read for one decision.
@@ -98,7 +104,8 @@ pub struct Stores {
 struct Dereferenced {
     manifest: ManifestState,
     namespace: NamespaceState,
-    storage_class: StorageClassState,
+    storage: StorageState,
+    tiers: Tiers,
     addresses: ClusterAddresses,
     owned: Owned,
 }
@@ -186,7 +193,18 @@ async fn step(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
 async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     ctx.meter.observe(lease, &ctx.stores, (ctx.clock)());
     let found = dereference_all(lease, ctx).await.map_err(Error::Dereference)?;
-    let validated = match validate::validate(lease, &found.manifest, &found.storage_class) {
+    let facts = Facts {
+        manifest: &found.manifest,
+        storage: &found.storage,
+        tiers: &found.tiers,
+        stage: match found.namespace {
+            NamespaceState::Ours(_) => Stage::Provisioned,
+            NamespaceState::Missing | NamespaceState::OthersTerminating | NamespaceState::Foreign => {
+                Stage::New
+            }
+        },
+    };
+    let validated = match validate::validate(lease, facts) {
         Ok(validated) => validated,
         Err(refusal) => return refuse(lease, ctx, &refusal).await,
     };
@@ -241,11 +259,17 @@ async fn dereference_all(lease: &ComputeLease, ctx: &Context) -> Result<Derefere
         (NamespaceState::Ours(_), Some(name)) => dereference::owned(&ctx.client, name).await?,
         _ => Owned::default(),
     };
+    let nodes = ctx.stores.nodes.state();
     Ok(Dereferenced {
         manifest,
         namespace,
-        storage_class: dereference::storage_class(&ctx.stores.storage_classes.state()),
-        addresses: pods::cluster_addresses(&ctx.stores.nodes.state()),
+        storage: dereference::storage(
+            &ctx.stores.storage_classes.state(),
+            &ctx.stores.claims.state(),
+            lease.metadata.name.as_deref().unwrap_or_default(),
+        ),
+        tiers: Tiers::of(&ctx.settings, &nodes, &ctx.stores.runtime_classes.state()),
+        addresses: pods::cluster_addresses(&nodes),
         owned,
     })
 }

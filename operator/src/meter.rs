@@ -6,7 +6,7 @@
 
 mod account;
 pub mod kubelet;
-mod quantity;
+pub(crate) mod quantity;
 mod scrape;
 mod view;
 

@@ -52,14 +52,16 @@ impl Operation {
         let (claims, claim_writer) = reflector::store();
         let (nodes, node_writer) = reflector::store();
         let (storage_classes, class_writer) = reflector::store();
+        let (runtime_classes, runtime_class_writer) = reflector::store();
         let writers = Writers {
             leases: lease_writer,
             pods: pod_writer,
             claims: claim_writer,
             nodes: node_writer,
             storage_classes: class_writer,
+            runtime_classes: runtime_class_writer,
         };
-        let stores = Stores { pods, claims, nodes, storage_classes };
+        let stores = Stores { pods, claims, nodes, storage_classes, runtime_classes };
         let synced = Synced::default();
         let (triggers, from_meter) = mpsc::unbounded();
         let meter = Arc::new(Meter::new(meter, kubelets, metrics.clone(), triggers));

@@ -1,6 +1,11 @@
 //! What the provider decided at installation time. Read once; nothing here changes while the process runs.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
+
+use market::Tier;
 
 /// Labels of objects, as `key=value` pairs separated by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +54,10 @@ pub struct Settings {
     pub node_selector: LabelSet,
     /// Key of the taint that keeps others off those nodes.
     pub node_taint: Option<String>,
+    /// Isolation tiers that the provider sells.
+    pub tiers: BTreeSet<Tier>,
+    /// RuntimeClass of the sandboxed tier.
+    pub sandbox_runtime_class: String,
 }
 
 impl FromStr for LabelSet {

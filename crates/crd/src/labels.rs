@@ -28,6 +28,8 @@ pub const TIER: &str = "leasehold.dev/tier";
 pub const TENANT_PRIORITY_CLASS: &str = "leasehold-tenant";
 /// Name of the one `IsolationPolicy`.
 pub const ISOLATION_POLICY: &str = "leasehold";
+/// RuntimeClass of the sandboxed tier, unless the provider names another.
+pub const DEFAULT_SANDBOX_RUNTIME_CLASS: &str = "gvisor";
 /// Annotation that names the UID of the `ComputeLease` that owns a namespace. A namespace without the
 /// right value is never touched, not even to delete it.
 pub const COMPUTE_LEASE_UID: &str = "leasehold.dev/compute-lease-uid";

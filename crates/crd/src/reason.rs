@@ -24,6 +24,10 @@ pub const RESOURCE_NOT_OFFERED: &str = "ResourceNotOffered";
 pub const NO_DEFAULT_STORAGE_CLASS: &str = "NoDefaultStorageClass";
 /// The default StorageClass does not delete volumes when their claims go.
 pub const STORAGE_CLASS_RETAINS: &str = "StorageClassRetains";
+/// The default StorageClass holds volumes that were made by hand, perhaps with somebody's data.
+pub const STORAGE_CLASS_STATIC: &str = "StorageClassStatic";
+/// The manifest changes volumes that hold data.
+pub const VOLUMES_CHANGED: &str = "VolumesChanged";
 /// A namespace of the lease's name exists and belongs to somebody else.
 pub const NAMESPACE_CONFLICT: &str = "NamespaceConflict";
 /// The namespace of an earlier owner is still being deleted.

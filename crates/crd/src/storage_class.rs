@@ -23,6 +23,16 @@ pub fn reclaim_policy(class: &StorageClass) -> &str {
     class.reclaim_policy.as_deref().unwrap_or("Delete")
 }
 
+/// Whether the class makes volumes when they are asked for. Volumes made by hand may hold somebody's data.
+pub fn is_dynamic(class: &StorageClass) -> bool {
+    class.provisioner != "kubernetes.io/no-provisioner"
+}
+
+/// Whether leases may have volumes of the class: made for them, and gone with them.
+pub fn is_for_leases(class: &StorageClass) -> bool {
+    is_dynamic(class) && reclaim_policy(class) == "Delete"
+}
+
 fn is_default(class: &StorageClass) -> bool {
     let annotations = class.annotations();
     DEFAULT_CLASS_ANNOTATIONS.iter().any(|name| annotations.get(*name).is_some_and(|value| value == "true"))
@@ -64,6 +74,19 @@ mod tests {
         ];
         assert_eq!(chosen(&classes), Some("a".to_owned()));
         assert_eq!(chosen(&classes[..2]), Some("b".to_owned()));
+    }
+
+    #[test]
+    fn leases_get_volumes_that_are_made_for_them_and_gone_with_them() {
+        let class = |provisioner: &str, policy: Option<&str>| StorageClass {
+            provisioner: provisioner.to_owned(),
+            reclaim_policy: policy.map(str::to_owned),
+            ..StorageClass::default()
+        };
+        assert!(is_for_leases(&class("csi.example", None)));
+        assert!(is_for_leases(&class("csi.example", Some("Delete"))));
+        assert!(!is_for_leases(&class("csi.example", Some("Retain"))));
+        assert!(!is_for_leases(&class("kubernetes.io/no-provisioner", Some("Delete"))));
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Cluster {
                 "name": "leasehold-e2e",
                 "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}
             },
-            "provisioner": "kubernetes.io/no-provisioner",
+            "provisioner": "leasehold.dev/nobody",
             "reclaimPolicy": "Delete",
             "volumeBindingMode": "WaitForFirstConsumer",
         }))?;

@@ -19,6 +19,7 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     runtime::conditions,
 };
+use market::Tier;
 use operator::{
     meter::{
         MeterSettings,
@@ -60,6 +61,8 @@ impl Running {
                 public_egress_deny: Vec::new(),
                 node_selector: "".parse()?,
                 node_taint: None,
+                tiers: [Tier::Strict].into(),
+                sandbox_runtime_class: "gvisor".to_owned(),
             },
         };
         let (ready, shutdown) = (Checks::new(), CancellationToken::new());
@@ -131,10 +134,7 @@ async fn lifecycle(cluster: &Cluster) -> Result<()> {
     assert_eq!(lease.status.unwrap_or_default().services.iter().map(|s| s.pods.len()).sum::<usize>(), 3);
 
     assert_eq!(names::<LimitRange>(cluster, &name).await?, ["lease"]);
-    assert_eq!(
-        names::<NetworkPolicy>(cluster, &name).await?,
-        ["deny-all", "dns", "from-gateway-web", "intra", "public-egress"]
-    );
+    assert_eq!(names::<NetworkPolicy>(cluster, &name).await?, ["from-gateway-web", "lease"]);
     assert_eq!(names::<ServiceAccount>(cluster, &name).await?, ["default", "workload"]);
     assert_eq!(names::<RoleBinding>(cluster, &name).await?, ["lease-reader"]);
     assert_eq!(names::<Secret>(cluster, &name).await?, ["web-env"]);
@@ -166,8 +166,8 @@ async fn lifecycle(cluster: &Cluster) -> Result<()> {
     let operator = Running::start(cluster)?;
     let policies = Api::<NetworkPolicy>::namespaced(cluster.admin.clone(), name.as_str());
     // Proof that it has looked: it repairs what is missing, and that alone.
-    policies.delete("deny-all", &DeleteParams::default()).await?;
-    wait(&policies, "deny-all", |policy: Option<&NetworkPolicy>| {
+    policies.delete("lease", &DeleteParams::default()).await?;
+    wait(&policies, "lease", |policy: Option<&NetworkPolicy>| {
         policy.is_some_and(|policy| policy.metadata.deletion_timestamp.is_none())
     })
     .await?;

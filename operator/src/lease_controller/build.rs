@@ -120,9 +120,13 @@ fn service_labels(lease: &Validated, service: &ServiceName) -> BTreeMap<String, 
     all
 }
 
-/// What selects the pods of a service. The namespace already selects the lease.
-fn service_selector(service: &ServiceName) -> BTreeMap<String, String> {
-    BTreeMap::from([(labels::SERVICE.to_owned(), service.to_string())])
+/// What selects the pods of a service. The namespace already selects the lease; its label as well makes a pod that
+/// somebody else put there no part of the service.
+fn service_selector(lease: &Validated, service: &ServiceName) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (labels::LEASE.to_owned(), lease.name.label_value().to_owned()),
+        (labels::SERVICE.to_owned(), service.to_string()),
+    ])
 }
 
 fn metadata(lease: &Validated, name: &str) -> ObjectMeta {

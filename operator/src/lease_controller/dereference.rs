@@ -1,13 +1,15 @@
 //! Reads everything that a decision needs. Nothing is decided and nothing is written here.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use crd::{ComputeLease, labels};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::{Deployment, StatefulSet},
-        core::v1::{LimitRange, Namespace, ResourceQuota, Secret, Service, ServiceAccount},
+        core::v1::{
+            LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Secret, Service, ServiceAccount,
+        },
         networking::v1::NetworkPolicy,
         rbac::v1::RoleBinding,
         storage::v1::StorageClass,
@@ -17,7 +19,10 @@ use k8s_openapi::{
 use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
 
-use super::owned::{Kind, Owned, OwnedMeta};
+use super::{
+    owned::{Kind, Owned, OwnedMeta},
+    volumes::ExistingVolumes,
+};
 
 /// The manifest as it lies in its Secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,18 +60,26 @@ pub enum ManifestState {
     Found(ManifestDocument),
 }
 
-/// What volumes would be made from.
+/// What volumes are made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StorageState {
+    /// The cluster's default class, if one is marked.
+    pub default: Option<ClassFacts>,
+    /// Names of all classes.
+    pub names: BTreeSet<String>,
+    /// What the lease has already.
+    pub volumes: ExistingVolumes,
+}
+
+/// What matters about a storage class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StorageClassState {
-    /// No class is marked as default.
-    NoDefault,
-    /// The default class.
-    Default {
-        /// Its name.
-        name: String,
-        /// What happens to a volume whose claim is deleted.
-        reclaim_policy: String,
-    },
+pub struct ClassFacts {
+    /// Its name.
+    pub name: String,
+    /// What happens to a volume whose claim is deleted.
+    pub reclaim_policy: String,
+    /// Whether it makes volumes by itself.
+    pub dynamic: bool,
 }
 
 /// Whose the namespace of the lease's name is.
@@ -196,15 +209,22 @@ where
     Ok(())
 }
 
-/// The class that a volume of a lease would get.
-pub fn storage_class(classes: &[impl AsRef<StorageClass>]) -> StorageClassState {
-    crd::storage_class::default_class(classes.iter().map(AsRef::as_ref)).map_or(
-        StorageClassState::NoDefault,
-        |class| StorageClassState::Default {
+/// The classes of the cluster, and the volumes of a lease.
+pub fn storage(
+    classes: &[impl AsRef<StorageClass>],
+    claims: &[impl AsRef<PersistentVolumeClaim>],
+    namespace: &str,
+) -> StorageState {
+    let default = crd::storage_class::default_class(classes.iter().map(AsRef::as_ref));
+    StorageState {
+        default: default.map(|class| ClassFacts {
             name: class.name_any(),
             reclaim_policy: crd::storage_class::reclaim_policy(class).to_owned(),
-        },
-    )
+            dynamic: crd::storage_class::is_dynamic(class),
+        }),
+        names: classes.iter().map(|class| class.as_ref().name_any()).collect(),
+        volumes: ExistingVolumes::of(claims, namespace),
+    }
 }
 
 #[cfg(test)]
@@ -252,10 +272,20 @@ mod tests {
                 ..StorageClass::default()
             })
         };
-        assert_eq!(storage_class(&[class("a", "false", 9)]), StorageClassState::NoDefault);
+        let none: [Arc<PersistentVolumeClaim>; 0] = [];
+        assert_eq!(storage(&[class("a", "false", 9)], &none, "lease").default, None);
+        let classes = [class("b", "true", 1), class("c", "true", 2), class("d", "false", 3)];
         assert_eq!(
-            storage_class(&[class("b", "true", 1), class("c", "true", 2), class("d", "false", 3)]),
-            StorageClassState::Default { name: "c".into(), reclaim_policy: "Retain".into() }
+            storage(&classes, &none, "lease"),
+            StorageState {
+                default: Some(ClassFacts {
+                    name: "c".into(),
+                    reclaim_policy: "Retain".into(),
+                    dynamic: true
+                }),
+                names: ["b".to_owned(), "c".to_owned(), "d".to_owned()].into(),
+                volumes: ExistingVolumes::default(),
+            }
         );
     }
 }

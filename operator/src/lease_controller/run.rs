@@ -10,6 +10,7 @@ use k8s_openapi::api::{
         LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service, ServiceAccount,
     },
     networking::v1::NetworkPolicy,
+    node::v1::RuntimeClass,
     rbac::v1::RoleBinding,
     storage::v1::StorageClass,
 };
@@ -49,6 +50,8 @@ pub struct Writers {
     pub nodes: Writer<Node>,
     /// All storage classes.
     pub storage_classes: Writer<StorageClass>,
+    /// All runtime classes.
+    pub runtime_classes: Writer<RuntimeClass>,
 }
 
 /// Tells when each watch has seen everything once.
@@ -61,6 +64,7 @@ pub struct Synced {
     claims: CancellationToken,
     nodes: CancellationToken,
     storage_classes: CancellationToken,
+    runtime_classes: CancellationToken,
 }
 
 impl Synced {
@@ -68,7 +72,8 @@ impl Synced {
     #[cfg(test)]
     pub(crate) fn complete() -> Self {
         let synced = Self::default();
-        for watch in [&synced.leases, &synced.pods, &synced.claims, &synced.nodes, &synced.storage_classes] {
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes } = &synced;
+        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes] {
             watch.cancel();
         }
         synced
@@ -81,13 +86,14 @@ impl Synced {
 
     /// The kinds whose watches have not.
     pub fn waiting(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let Self { leases, pods, claims, nodes, storage_classes } = self.clone();
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes } = self.clone();
         [
             ("ComputeLease", leases),
             ("Pod", pods),
             ("PersistentVolumeClaim", claims),
             ("Node", nodes),
             ("StorageClass", storage_classes),
+            ("RuntimeClass", runtime_classes),
         ]
         .into_iter()
         .filter(|(_, seen)| !seen.is_cancelled())
@@ -96,8 +102,8 @@ impl Synced {
 
     /// Waits until all watches have.
     pub async fn all(&self) {
-        let Self { leases, pods, claims, nodes, storage_classes } = self;
-        for watch in [leases, pods, claims, nodes, storage_classes] {
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes } = self;
+        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes] {
             watch.cancelled().await;
         }
     }
@@ -115,15 +121,22 @@ pub async fn run(
     let client = &ctx.client;
     let metrics = &ctx.metrics;
     let system = ctx.settings.system_namespace.clone();
-    let Writers { leases: lease_writer, pods: pod_writer, claims, nodes: node_writer, storage_classes } =
-        writers;
+    let Writers {
+        leases: lease_writer,
+        pods: pod_writer,
+        claims,
+        nodes: node_writer,
+        storage_classes,
+        runtime_classes,
+    } = writers;
 
     let Synced {
         leases: leases_seen,
         pods: pods_seen,
         claims: claims_seen,
         nodes: nodes_seen,
-        storage_classes: seen,
+        storage_classes: storage_classes_seen,
+        runtime_classes: runtime_classes_seen,
     } = synced;
 
     let triggers: Vec<BoxStream<'static, Trigger>> = vec![
@@ -131,7 +144,8 @@ pub async fn run(
         pod_triggers(client, metrics, &system, pod_writer, pods_seen, ctx.meter.clone()),
         claim_watch(client, metrics, claims, claims_seen),
         node_triggers(client, metrics, node_writer, nodes_seen, &ctx, leases.clone()),
-        storage_class_watch(client, metrics, storage_classes, seen),
+        class_watch(client, metrics, "StorageClass", storage_classes, storage_classes_seen),
+        class_watch(client, metrics, "RuntimeClass", runtime_classes, runtime_classes_seen),
         owned_triggers::<Namespace>(client, metrics, &system, "Namespace"),
         owned_triggers::<ResourceQuota>(client, metrics, &system, "ResourceQuota"),
         owned_triggers::<LimitRange>(client, metrics, &system, "LimitRange"),
@@ -264,19 +278,23 @@ fn claim_watch(
         .boxed()
 }
 
-fn storage_class_watch(
+/// Storage and runtime classes: leases that wait for one look again by themselves.
+fn class_watch<K>(
     client: &Client,
     metrics: &Metrics,
-    writer: Writer<StorageClass>,
+    kind: &'static str,
+    writer: Writer<K>,
     seen: CancellationToken,
-) -> BoxStream<'static, Trigger> {
-    watcher(Api::<StorageClass>::all(client.clone()), watcher::Config::default())
+) -> BoxStream<'static, Trigger>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    watcher(Api::<K>::all(client.clone()), watcher::Config::default())
         .default_backoff()
         .reflect(writer)
         .inspect(mark(seen))
         .touched_objects()
-        .filter_map(logged(metrics, "StorageClass"))
-        // Leases that wait for a class look again by themselves.
+        .filter_map(logged(metrics, kind))
         .filter_map(|_| future::ready(None))
         .boxed()
 }

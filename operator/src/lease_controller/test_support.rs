@@ -12,6 +12,7 @@ use k8s_openapi::{
     ByteString,
     api::{
         core::v1::{Node, PersistentVolumeClaim, Pod, Secret},
+        node::v1::RuntimeClass,
         storage::v1::StorageClass,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -22,7 +23,7 @@ use kube::runtime::{
     watcher,
 };
 use manifest::ValidManifest;
-use market::{B256, LeaseId};
+use market::{B256, LeaseId, Tier};
 use serde_json::json;
 use telemetry::Registry;
 use testkit::mock_api::MockApi;
@@ -152,6 +153,8 @@ pub(crate) fn settings() -> Settings {
         public_egress_deny: vec!["198.51.0.0/16".parse().unwrap(), "2a00::/16".parse().unwrap()],
         node_selector: "leasehold.dev/pool=tenants".parse().unwrap(),
         node_taint: Some("leasehold.dev/pool".to_owned()),
+        tiers: Tier::ALL.into(),
+        sandbox_runtime_class: "gvisor".to_owned(),
     }
 }
 
@@ -163,6 +166,15 @@ pub(crate) fn storage_class(reclaim_policy: &str) -> StorageClass {
         },
         "provisioner": "rancher.io/local-path",
         "reclaimPolicy": reclaim_policy,
+    }))
+    .unwrap()
+}
+
+pub(crate) fn runtime_class() -> RuntimeClass {
+    serde_json::from_value(json!({
+        "metadata": {"name": "gvisor"},
+        "handler": "runsc",
+        "overhead": {"podFixed": {"cpu": "50m", "memory": "64Mi"}}
     }))
     .unwrap()
 }
@@ -194,6 +206,7 @@ pub(crate) struct Scenario {
     classes: Writer<StorageClass>,
     _claims: Writer<PersistentVolumeClaim>,
     _nodes: Writer<Node>,
+    _runtime_classes: Writer<RuntimeClass>,
 }
 
 impl Scenario {
@@ -211,6 +224,7 @@ impl Scenario {
         let (claims, claim_writer) = reflector::store();
         let (nodes, node_writer) = reflector::store();
         let (storage_classes, class_writer) = reflector::store();
+        let (runtime_classes, runtime_class_writer) = reflector::store();
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let settings = MeterSettings {
             scrape_interval: Duration::from_secs(30),
@@ -225,7 +239,7 @@ impl Scenario {
             ),
             client,
             settings: self::settings(),
-            stores: Stores { pods, claims, nodes, storage_classes },
+            stores: Stores { pods, claims, nodes, storage_classes, runtime_classes },
             synced,
             meter,
             metrics,
@@ -239,6 +253,7 @@ impl Scenario {
             classes: class_writer,
             _claims: claim_writer,
             _nodes: node_writer,
+            _runtime_classes: runtime_class_writer,
         };
         scenario.api.insert(&lease_path(), lease(yaml));
         scenario.put_manifest(yaml);

@@ -5,12 +5,9 @@ use serde_json::json;
 
 use super::{test_support::*, *};
 
-const CREATED: [&str; 16] = [
+const CREATED: [&str; 13] = [
     "APPLY /api/v1/namespaces/LEASE/limitranges/lease",
-    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/deny-all",
-    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/intra",
-    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/dns",
-    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/public-egress",
+    "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/lease",
     "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/from-gateway-web",
     "APPLY /api/v1/namespaces/LEASE/serviceaccounts/default",
     "APPLY /api/v1/namespaces/LEASE/serviceaccounts/workload",
@@ -79,11 +76,11 @@ async fn a_deleted_or_edited_object_is_repaired() {
     let scenario = Scenario::provisioned(&manifest_yaml()).await;
     scenario.reconcile().await.unwrap();
     let policies = format!("/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies", name());
-    scenario.api.remove(&format!("{policies}/deny-all"));
-    let mut opened = scenario.api.find(&format!("{policies}/intra")).unwrap();
+    scenario.api.remove(&format!("{policies}/from-gateway-web"));
+    let mut opened = scenario.api.find(&format!("{policies}/lease")).unwrap();
     opened["spec"]["podSelector"] = json!({"matchLabels": {"nobody": "here"}});
     opened["metadata"]["generation"] = json!(2);
-    scenario.api.insert(&format!("{policies}/intra"), opened);
+    scenario.api.insert(&format!("{policies}/lease"), opened);
     let mut labels = scenario.api.find(&namespace_path()).unwrap();
     labels["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("privileged");
     scenario.api.insert(&namespace_path(), labels);
@@ -91,8 +88,8 @@ async fn a_deleted_or_edited_object_is_repaired() {
         scenario.reconcile().await.unwrap(),
         [
             "APPLY /api/v1/namespaces/LEASE",
-            "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/deny-all",
-            "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/intra",
+            "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/lease",
+            "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/from-gateway-web",
         ]
     );
     assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());

@@ -2,12 +2,18 @@
 //!
 //! After this module nobody reads the raw `ComputeLease` again.
 
+use std::collections::BTreeSet;
+
 use crd::{ComputeLease, LeaseName, convert, convert::LeaseSpec, reason};
 use kube::ResourceExt;
 use manifest::ValidManifest;
 use market::{Dimension, Limits, Tier};
 
-use super::dereference::{ManifestState, StorageClassState};
+use super::{
+    dereference::{ClassFacts, ManifestState, StorageState},
+    tiers::{Confinement, Stage, Tiers, Unavailable},
+    volumes::VolumesChanged,
+};
 
 /// A lease whose manifest was accepted.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +24,27 @@ pub struct Validated {
     pub uid: String,
     /// Isolation tier.
     pub tier: Tier,
+    /// How the tier is made on this cluster.
+    pub confinement: Confinement,
     /// What to run.
     pub manifest: ValidManifest,
     /// Class of the volumes; none when there are no volumes.
     pub storage_class: Option<String>,
+    /// The cluster's other classes, which the lease may not use.
+    pub closed_classes: BTreeSet<String>,
+}
+
+/// What a lease is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The manifest as it was uploaded.
+    pub manifest: &'a ManifestState,
+    /// What volumes would be made from.
+    pub storage: &'a StorageState,
+    /// The tiers on offer.
+    pub tiers: &'a Tiers,
+    /// Whether the lease has a namespace.
+    pub stage: Stage,
 }
 
 /// Why a lease is not provisioned. The text is shown to the tenant.
@@ -36,9 +59,17 @@ pub enum Refusal {
     /// A field does not parse.
     #[error("the spec is not valid: {0}")]
     InvalidSpec(#[source] convert::Error),
-    /// The tier is not provisioned by this operator.
-    #[error("the isolation tier {0} is not offered here; only strict is")]
-    TierNotOffered(Tier),
+    /// The tier is not sold, or the cluster cannot run it.
+    #[error("{0}")]
+    TierNotOffered(#[source] Unavailable),
+    /// The manifest wants another tier than was leased.
+    #[error("the manifest asks for the isolation tier {asked}, but {leased} is leased")]
+    OtherTier {
+        /// Tier in the manifest.
+        asked: Tier,
+        /// Tier in the spec.
+        leased: Tier,
+    },
     /// The tenant has not uploaded anything.
     #[error("waiting for the tenant to upload the manifest")]
     AwaitingManifest,
@@ -101,6 +132,17 @@ pub enum Refusal {
         /// Its policy.
         policy: String,
     },
+    /// The default class does not make volumes by itself.
+    #[error(
+        "the default StorageClass {name} makes no volumes by itself: the provider must make one with a provisioner the default, since volumes made by hand may hold somebody's data"
+    )]
+    StorageClassStatic {
+        /// Name of the class.
+        name: String,
+    },
+    /// Volumes that hold data would have to change.
+    #[error("{0}")]
+    VolumesChanged(#[source] VolumesChanged),
 }
 
 /// What repairs a refusal.
@@ -118,7 +160,7 @@ impl Refusal {
         match self {
             Self::NameMismatch { .. } => reason::NAME_MISMATCH,
             Self::InvalidSpec(_) => reason::INVALID_SPEC,
-            Self::TierNotOffered(_) => reason::TIER_NOT_OFFERED,
+            Self::TierNotOffered(_) | Self::OtherTier { .. } => reason::TIER_NOT_OFFERED,
             Self::AwaitingManifest => reason::AWAITING_MANIFEST,
             Self::ManifestMissing { .. } => reason::MANIFEST_MISSING,
             Self::ManifestIncomplete { .. } | Self::SaltInvalid(_) | Self::ManifestInvalid(_) => {
@@ -129,6 +171,8 @@ impl Refusal {
             Self::ResourceNotOffered(_) => reason::RESOURCE_NOT_OFFERED,
             Self::NoDefaultStorageClass => reason::NO_DEFAULT_STORAGE_CLASS,
             Self::StorageClassRetains { .. } => reason::STORAGE_CLASS_RETAINS,
+            Self::StorageClassStatic { .. } => reason::STORAGE_CLASS_STATIC,
+            Self::VolumesChanged(_) => reason::VOLUMES_CHANGED,
         }
     }
 
@@ -137,19 +181,23 @@ impl Refusal {
         match self {
             Self::NameMismatch { .. }
             | Self::InvalidSpec(_)
-            | Self::TierNotOffered(_)
+            | Self::TierNotOffered(Unavailable::NotSold { .. })
+            | Self::OtherTier { .. }
             | Self::AwaitingManifest
             | Self::TotalsTooLarge(_)
             | Self::LimitsExceeded { .. }
             | Self::ResourceNotOffered(_) => Remedy::SpecChange,
-            // The Secret may be written after the spec, or repaired without touching it.
-            Self::ManifestMissing { .. }
+            // The Secret may be written after the spec, or repaired without touching it; a node or a class may come.
+            Self::TierNotOffered(_)
+            | Self::ManifestMissing { .. }
             | Self::ManifestIncomplete { .. }
             | Self::SaltInvalid(_)
             | Self::ManifestInvalid(_)
             | Self::ManifestHashMismatch { .. }
             | Self::NoDefaultStorageClass
-            | Self::StorageClassRetains { .. } => Remedy::LookAgain,
+            | Self::StorageClassRetains { .. }
+            | Self::StorageClassStatic { .. }
+            | Self::VolumesChanged(_) => Remedy::LookAgain,
         }
     }
 }
@@ -165,15 +213,10 @@ pub fn parse_spec(lease: &ComputeLease) -> Result<LeaseSpec, Refusal> {
 }
 
 /// Accepts or refuses a lease.
-pub fn validate(
-    lease: &ComputeLease,
-    manifest: &ManifestState,
-    storage: &StorageClassState,
-) -> Result<Validated, Refusal> {
+pub fn validate(lease: &ComputeLease, facts: Facts<'_>) -> Result<Validated, Refusal> {
+    let Facts { manifest, storage, tiers, stage } = facts;
     let spec = parse_spec(lease)?;
-    if spec.tier != Tier::Strict {
-        return Err(Refusal::TierNotOffered(spec.tier));
-    }
+    let confinement = tiers.confinement(spec.tier, stage).map_err(Refusal::TierNotOffered)?;
     let source = spec.manifest.as_ref().ok_or(Refusal::AwaitingManifest)?;
     let document = match manifest {
         ManifestState::NotUploaded => return Err(Refusal::AwaitingManifest),
@@ -193,18 +236,23 @@ pub fn validate(
     }
     let manifest = manifest::from_canonical(&document.canonical).map_err(Refusal::ManifestInvalid)?;
     if manifest.tier() != spec.tier {
-        return Err(Refusal::TierNotOffered(manifest.tier()));
+        return Err(Refusal::OtherTier { asked: manifest.tier(), leased: spec.tier });
     }
     let totals = manifest.requirements().limits().map_err(Refusal::TotalsTooLarge)?;
     check_limits(&totals, &spec.limits)?;
+    storage.volumes.check(&manifest).map_err(Refusal::VolumesChanged)?;
     let has_volumes = manifest.services().values().any(|service| !service.volumes.is_empty());
     let storage_class = if has_volumes { Some(usable_class(storage)?) } else { None };
+    let mut closed_classes = storage.names.clone();
+    closed_classes.retain(|name| Some(name) != storage_class.as_ref());
     Ok(Validated {
         name: LeaseName::of(spec.id),
         uid: lease.uid().unwrap_or_default(),
         tier: spec.tier,
+        confinement,
         manifest,
         storage_class,
+        closed_classes,
     })
 }
 
@@ -223,14 +271,20 @@ fn check_limits(asked: &Limits, leased: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn usable_class(storage: &StorageClassState) -> Result<String, Refusal> {
-    match storage {
-        StorageClassState::NoDefault => Err(Refusal::NoDefaultStorageClass),
-        StorageClassState::Default { name, reclaim_policy } if reclaim_policy == "Delete" => Ok(name.clone()),
-        StorageClassState::Default { name, reclaim_policy } => {
-            Err(Refusal::StorageClassRetains { name: name.clone(), policy: reclaim_policy.clone() })
-        }
+/// A lease keeps the class of the volumes that it has: another one would need other claims.
+fn usable_class(storage: &StorageState) -> Result<String, Refusal> {
+    if let Some(class) = storage.volumes.class() {
+        return Ok(class.to_owned());
     }
+    let ClassFacts { name, reclaim_policy, dynamic } =
+        storage.default.as_ref().ok_or(Refusal::NoDefaultStorageClass)?;
+    if reclaim_policy != "Delete" {
+        return Err(Refusal::StorageClassRetains { name: name.clone(), policy: reclaim_policy.clone() });
+    }
+    if !dynamic {
+        return Err(Refusal::StorageClassStatic { name: name.clone() });
+    }
+    Ok(name.clone())
 }
 
 #[cfg(test)]

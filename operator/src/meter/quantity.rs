@@ -21,7 +21,7 @@ const SUFFIXES: [(&str, u128); 13] = [
 ];
 
 /// Thousandths, rounded down; `None` for what is no quantity or does not fit.
-pub(super) fn milli(quantity: &Quantity) -> Option<u64> {
+pub(crate) fn milli(quantity: &Quantity) -> Option<u64> {
     let text = quantity.0.as_str();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
@@ -34,7 +34,7 @@ pub(super) fn milli(quantity: &Quantity) -> Option<u64> {
 }
 
 /// Whole units, rounded down.
-pub(super) fn whole(quantity: &Quantity) -> Option<u64> {
+pub(crate) fn whole(quantity: &Quantity) -> Option<u64> {
     milli(quantity).map(|milli| milli / 1000)
 }
 

@@ -132,7 +132,13 @@ impl Rig {
             Some(ComputeLeaseStatus { services: vec![service("web")], ..ComputeLeaseStatus::default() });
         Self {
             kubelet,
-            stores: Stores { pods, claims, nodes, storage_classes: reflector::store().0 },
+            stores: Stores {
+                pods,
+                claims,
+                nodes,
+                storage_classes: reflector::store().0,
+                runtime_classes: reflector::store().0,
+            },
             lease,
             _writers: (pod_writer, node_writer, claim_writer),
         }

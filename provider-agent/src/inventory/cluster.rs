@@ -153,11 +153,11 @@ fn requests(quantities: &Quantities) -> Resources {
     }
 }
 
-/// A claim that names no class gets the newest default. One that keeps data is as good as none: the operator refuses
-/// it, because tenants' data would outlive their leases.
+/// A claim that names no class gets the newest default. One that keeps data, or whose volumes are made by hand, is as good
+/// as none: the operator refuses it, because tenants' data would outlive their leases.
 fn default_storage_class<'a>(classes: impl IntoIterator<Item = &'a StorageClass>) -> DefaultStorageClass {
-    match crd::storage_class::default_class(classes).map(crd::storage_class::reclaim_policy) {
-        Some("Delete") => DefaultStorageClass::Present,
+    match crd::storage_class::default_class(classes).map(crd::storage_class::is_for_leases) {
+        Some(true) => DefaultStorageClass::Present,
         _ => DefaultStorageClass::Missing,
     }
 }

@@ -1,7 +1,7 @@
 //! Bounds for one container and one claim, enforced at admission even where the quota lags.
 
 use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem, LimitRangeSpec};
-use manifest::Service;
+use manifest::{Service, limits};
 
 use super::{EPHEMERAL_STORAGE_BYTES, metadata, milli, number, quantities};
 use crate::lease_controller::validate::Validated;
@@ -26,6 +26,11 @@ pub fn build(lease: &Validated) -> LimitRange {
         default: Some(container()),
         default_request: Some(container()),
         max: Some(container()),
+        // The smallest container that a manifest may ask for.
+        min: Some(quantities([
+            ("cpu", milli(*limits::CPU_MILLI.start())),
+            ("memory", number(*limits::MEMORY_BYTES.start())),
+        ])),
         max_limit_request_ratio: Some(quantities([
             ("cpu", number(1)),
             ("memory", number(1)),

@@ -1,4 +1,7 @@
 //! The namespace of a lease. Its labels switch on Pod Security and our admission policies.
+//!
+//! Pod Security has no level for root behind a wall: *restricted* takes all capabilities away, and images that start as
+//! root then fail. The userns and sandboxed tiers are *baseline*, and the wall itself is held by admission policies.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +9,7 @@ use crd::labels;
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use super::recommended_labels;
-use crate::lease_controller::validate::Validated;
+use crate::lease_controller::{tiers::Confinement, validate::Validated};
 
 /// The namespace, owned by annotation: a namespaced object cannot be the owner reference of a cluster-wide one.
 pub fn build(lease: &Validated) -> Namespace {
@@ -15,7 +18,7 @@ pub fn build(lease: &Validated) -> Namespace {
         [
             (labels::LEASE_NAMESPACE, "true"),
             (labels::TIER, lease.tier.name()),
-            ("pod-security.kubernetes.io/enforce", "restricted"),
+            ("pod-security.kubernetes.io/enforce", enforced_level(&lease.confinement)),
             ("pod-security.kubernetes.io/enforce-version", "latest"),
             ("pod-security.kubernetes.io/audit", "restricted"),
             ("pod-security.kubernetes.io/audit-version", "latest"),
@@ -32,5 +35,12 @@ pub fn build(lease: &Validated) -> Namespace {
             ..ObjectMeta::default()
         },
         ..Namespace::default()
+    }
+}
+
+fn enforced_level(confinement: &Confinement) -> &'static str {
+    match confinement {
+        Confinement::Strict => "restricted",
+        Confinement::UserNamespace | Confinement::Sandbox(_) => "baseline",
     }
 }

@@ -55,14 +55,12 @@ const NOT_PUBLIC_V6: [&str; 9] = [
 /// TCP ports between those of mail submission, which strangers' pods may not reach.
 const TCP_RANGES: [(i32, i32); 4] = [(1, 24), (26, 464), (466, 586), (588, 65535)];
 
-/// All policies. Each pod is selected by `deny-all`, so whatever no other policy allows is refused.
+/// Name of the policy that holds for every pod of a lease.
+pub const NAME: &str = "lease";
+
+/// All policies. The first selects each pod for both directions, so whatever no policy allows is refused.
 pub fn build(lease: &Validated, settings: &Settings, addresses: &ClusterAddresses) -> Vec<NetworkPolicy> {
-    let mut policies = vec![
-        deny_all(lease),
-        intra(lease),
-        dns(lease, settings),
-        public_egress(lease, &settings.public_egress_deny, addresses),
-    ];
+    let mut policies = vec![whole_lease(lease, settings, addresses)];
     policies.extend(
         lease
             .manifest
@@ -73,34 +71,34 @@ pub fn build(lease: &Validated, settings: &Settings, addresses: &ClusterAddresse
     policies
 }
 
-fn deny_all(lease: &Validated) -> NetworkPolicy {
-    policy(lease, "deny-all", Some(Vec::new()), Some(Vec::new()))
-}
-
-fn intra(lease: &Validated) -> NetworkPolicy {
+/// Policies only ever add permissions, so one object says what several would, and costs one write.
+fn whole_lease(lease: &Validated, settings: &Settings, addresses: &ClusterAddresses) -> NetworkPolicy {
+    // Only the namespace counts, no label that somebody else could wear.
     let same_namespace =
         || NetworkPolicyPeer { pod_selector: Some(LabelSelector::default()), ..NetworkPolicyPeer::default() };
-    policy(
-        lease,
-        "intra",
-        Some(vec![NetworkPolicyIngressRule { from: Some(vec![same_namespace()]), ports: None }]),
-        Some(vec![NetworkPolicyEgressRule { to: Some(vec![same_namespace()]), ports: None }]),
-    )
+    NetworkPolicy {
+        metadata: metadata(lease, NAME),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+            ingress: Some(vec![NetworkPolicyIngressRule { from: Some(vec![same_namespace()]), ports: None }]),
+            egress: Some(vec![
+                NetworkPolicyEgressRule { to: Some(vec![same_namespace()]), ports: None },
+                dns(settings),
+                public(&settings.public_egress_deny, addresses),
+            ]),
+        }),
+    }
 }
 
-fn dns(lease: &Validated, settings: &Settings) -> NetworkPolicy {
-    policy(
-        lease,
-        "dns",
-        None,
-        Some(vec![NetworkPolicyEgressRule {
-            to: Some(vec![peer(&settings.dns_namespace, &settings.dns_selector)]),
-            ports: Some(vec![port("UDP", 53, None), port("TCP", 53, None)]),
-        }]),
-    )
+fn dns(settings: &Settings) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule {
+        to: Some(vec![peer(&settings.dns_namespace, &settings.dns_selector)]),
+        ports: Some(vec![port("UDP", 53, None), port("TCP", 53, None)]),
+    }
 }
 
-fn public_egress(lease: &Validated, deny: &[Cidr], addresses: &ClusterAddresses) -> NetworkPolicy {
+fn public(deny: &[Cidr], addresses: &ClusterAddresses) -> NetworkPolicyEgressRule {
     let (deny_v4, deny_v6): (Vec<&Cidr>, Vec<&Cidr>) =
         deny.iter().chain(&addresses.nodes).partition(|cidr| cidr.is_ipv4());
     let block = |cidr: &str, fixed: &[&str], extra: Vec<&Cidr>| NetworkPolicyPeer {
@@ -110,18 +108,10 @@ fn public_egress(lease: &Validated, deny: &[Cidr], addresses: &ClusterAddresses)
     let mut ports: Vec<NetworkPolicyPort> =
         TCP_RANGES.iter().map(|(first, last)| port("TCP", *first, Some(*last))).collect();
     ports.push(port("UDP", 1, Some(65535)));
-    policy(
-        lease,
-        "public-egress",
-        None,
-        Some(vec![NetworkPolicyEgressRule {
-            to: Some(vec![
-                block("0.0.0.0/0", &NOT_PUBLIC_V4, deny_v4),
-                block("::/0", &NOT_PUBLIC_V6, deny_v6),
-            ]),
-            ports: Some(ports),
-        }]),
-    )
+    NetworkPolicyEgressRule {
+        to: Some(vec![block("0.0.0.0/0", &NOT_PUBLIC_V4, deny_v4), block("::/0", &NOT_PUBLIC_V6, deny_v6)]),
+        ports: Some(ports),
+    }
 }
 
 /// Sorted and without repeats, so that the order of the nodes changes nothing.
@@ -151,7 +141,7 @@ fn from_gateway(
     Some(NetworkPolicy {
         metadata: service_metadata(lease, &format!("from-gateway-{name}"), name),
         spec: Some(NetworkPolicySpec {
-            pod_selector: Some(selector(service_selector(name))),
+            pod_selector: Some(selector(service_selector(lease, name))),
             policy_types: Some(vec!["Ingress".to_owned()]),
             ingress: Some(vec![NetworkPolicyIngressRule {
                 from: Some(vec![peer(&settings.system_namespace, &settings.gateway_selector)]),
@@ -167,28 +157,6 @@ pub fn protocol(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tcp => "TCP",
         Protocol::Udp => "UDP",
-    }
-}
-
-/// A policy for all pods; a direction that is not given is not restricted by it.
-fn policy(
-    lease: &Validated,
-    name: &str,
-    ingress: Option<Vec<NetworkPolicyIngressRule>>,
-    egress: Option<Vec<NetworkPolicyEgressRule>>,
-) -> NetworkPolicy {
-    let types = [("Ingress", ingress.is_some()), ("Egress", egress.is_some())];
-    NetworkPolicy {
-        metadata: metadata(lease, name),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(LabelSelector::default()),
-            policy_types: Some(
-                types.iter().filter(|(_, given)| *given).map(|(name, _)| (*name).to_owned()).collect(),
-            ),
-            // An empty list and no list mean the same, and the API server drops the former.
-            ingress: ingress.filter(|rules| !rules.is_empty()),
-            egress: egress.filter(|rules| !rules.is_empty()),
-        }),
     }
 }
 

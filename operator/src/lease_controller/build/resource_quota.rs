@@ -23,14 +23,24 @@ pub fn build(lease: &Validated) -> ResourceQuota {
         u64::try_from(services.values().filter(|service| of(service)).count()).unwrap_or(u64::MAX)
     };
     let pods = sum(|_| 1);
-    let workloads = count(|_| true);
+    // The quota counts what the runtime of the sandboxed tier takes for each pod.
+    let overhead = lease.confinement.overhead();
+    let with_overhead = |leased: u64, of_pod: u64| leased.saturating_add(pods.saturating_mul(of_pod));
+    let cpu = || milli(with_overhead(sum(|service| service.cpu.0), overhead.cpu_milli));
+    let memory = || number(with_overhead(sum(|service| service.memory.0), overhead.memory_bytes));
+    let ephemeral = || {
+        let leased = pods.saturating_mul(EPHEMERAL_STORAGE_BYTES);
+        number(with_overhead(leased, overhead.ephemeral_storage_bytes))
+    };
+    let stateful = count(|service| !service.volumes.is_empty());
+    let stateless = count(|service| service.volumes.is_empty());
     let mut hard: BTreeMap<String, Quantity> = [
-        ("requests.cpu", milli(sum(|service| service.cpu.0))),
-        ("limits.cpu", milli(sum(|service| service.cpu.0))),
-        ("requests.memory", number(sum(|service| service.memory.0))),
-        ("limits.memory", number(sum(|service| service.memory.0))),
-        ("requests.ephemeral-storage", number(pods.saturating_mul(EPHEMERAL_STORAGE_BYTES))),
-        ("limits.ephemeral-storage", number(pods.saturating_mul(EPHEMERAL_STORAGE_BYTES))),
+        ("requests.cpu", cpu()),
+        ("limits.cpu", cpu()),
+        ("requests.memory", memory()),
+        ("limits.memory", memory()),
+        ("requests.ephemeral-storage", ephemeral()),
+        ("limits.ephemeral-storage", ephemeral()),
         ("requests.storage", number(sum(|service| service.volumes.iter().map(|volume| volume.size.0).sum()))),
         ("persistentvolumeclaims", number(sum(|service| service.volumes.len() as u64))),
         ("pods", number(pods)),
@@ -41,8 +51,13 @@ pub fn build(lease: &Validated) -> ResourceQuota {
         // The cluster itself puts its CA into every namespace.
         ("configmaps", number(1)),
         ("count/serviceaccounts", number(2)),
-        // The current and the previous template of each Deployment, and one in between.
-        ("count/replicasets.apps", number(workloads.saturating_mul(3))),
+        ("count/deployments.apps", number(stateless)),
+        ("count/statefulsets.apps", number(stateful)),
+        // The current and the previous template of each workload, and one in between.
+        ("count/replicasets.apps", number(stateless.saturating_mul(3))),
+        ("count/controllerrevisions.apps", number(stateful.saturating_mul(3))),
+        ("count/daemonsets.apps", number(0)),
+        ("replicationcontrollers", number(0)),
         ("count/jobs.batch", number(0)),
         ("count/cronjobs.batch", number(0)),
         ("count/ingresses.networking.k8s.io", number(0)),
@@ -51,10 +66,12 @@ pub fn build(lease: &Validated) -> ResourceQuota {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
+    let of_class = |class: &str| format!("{class}.storageclass.storage.k8s.io/requests.storage");
     if let Some(class) = &lease.storage_class {
         let storage = hard["requests.storage"].clone();
-        hard.insert(format!("{class}.storageclass.storage.k8s.io/requests.storage"), storage);
+        hard.insert(of_class(class), storage);
     }
+    hard.extend(lease.closed_classes.iter().map(|class| (of_class(class), number(0))));
     ResourceQuota {
         metadata: metadata(lease, NAME),
         spec: Some(ResourceQuotaSpec { hard: Some(hard), ..ResourceQuotaSpec::default() }),

@@ -18,7 +18,7 @@ pub fn build(lease: &Validated, name: &ServiceName, service: &Service) -> Option
         metadata: service_metadata(lease, name.as_str(), name),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
-            selector: Some(service_selector(name)),
+            selector: Some(service_selector(lease, name)),
             ports: Some(
                 service
                     .ports

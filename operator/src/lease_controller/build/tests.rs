@@ -1,15 +1,34 @@
+use market::Tier;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::lease_controller::test_support::{UID, check_golden, manifest_of, manifest_yaml, name, settings};
+use crate::lease_controller::{
+    test_support::{UID, check_golden, manifest_of, manifest_yaml, name, settings},
+    tiers::{Confinement, Overhead, Sandbox},
+};
 
 fn validated() -> Validated {
+    of_tier(Tier::Strict)
+}
+
+fn of_tier(tier: Tier) -> Validated {
     Validated {
         name: name(),
         uid: UID.to_owned(),
-        tier: market::Tier::Strict,
-        manifest: manifest_of(&manifest_yaml()),
+        tier,
+        confinement: match tier {
+            Tier::Strict => Confinement::Strict,
+            Tier::Userns => Confinement::UserNamespace,
+            Tier::Sandboxed => Confinement::Sandbox(Sandbox {
+                runtime_class: "gvisor".to_owned(),
+                overhead: Overhead { cpu_milli: 50, memory_bytes: 64 << 20, ephemeral_storage_bytes: 0 },
+            }),
+        },
+        manifest: manifest_of(
+            &manifest_yaml().replace("duration: 1h", &format!("duration: 1h\ntier: {tier}")),
+        ),
         storage_class: Some("local-path".to_owned()),
+        closed_classes: ["tape".to_owned()].into(),
     }
 }
 
@@ -48,6 +67,73 @@ fn addresses() -> ClusterAddresses {
 fn every_object_of_the_guestbook_is_as_agreed() {
     let objects = flatten(build(&validated(), &settings(), &addresses()));
     check_golden("guestbook/objects.json", &json!(objects));
+}
+
+#[test]
+fn every_object_of_the_guestbook_in_a_user_namespace_is_as_agreed() {
+    let objects = flatten(build(&of_tier(Tier::Userns), &settings(), &addresses()));
+    check_golden("guestbook/objects-userns.json", &json!(objects));
+}
+
+#[test]
+fn every_object_of_the_guestbook_in_a_sandbox_is_as_agreed() {
+    let objects = flatten(build(&of_tier(Tier::Sandboxed), &settings(), &addresses()));
+    check_golden("guestbook/objects-sandboxed.json", &json!(objects));
+}
+
+#[test]
+fn root_owns_its_volumes_and_others_get_a_group() {
+    let contexts = |user: &str| {
+        let yaml = manifest_yaml()
+            .replace("duration: 1h", "duration: 1h\ntier: userns")
+            .replace("    runAsUser: 10001\n", user);
+        let lease = Validated { manifest: manifest_of(&yaml), ..of_tier(Tier::Userns) };
+        let objects = flatten(build(&lease, &settings(), &addresses()));
+        let is_web = |object: &&Value| object["kind"] == "Deployment" && object["metadata"]["name"] == "web";
+        objects.iter().find(is_web).unwrap()["spec"]["template"]["spec"]["securityContext"].clone()
+    };
+    let with = |fields: Value| {
+        let mut all = json!({
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "supplementalGroupsPolicy": "Strict"
+        });
+        all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        all
+    };
+    assert_eq!(contexts("    runAsUser: 0\n"), with(json!({"runAsUser": 0, "runAsGroup": 0})));
+    assert_eq!(contexts("    runAsUser: 7\n"), with(json!({"runAsUser": 7, "runAsGroup": 7, "fsGroup": 7})));
+    assert_eq!(contexts(""), with(json!({"fsGroup": 10001})));
+}
+
+/// What a StatefulSet can never change: a new image, environment or size of the containers must not touch it.
+#[test]
+fn data_survives_every_change_but_that_of_the_volumes() {
+    let database = |lease: &Validated| {
+        let services = build(lease, &settings(), &addresses()).services;
+        let set = services.into_iter().find_map(|service| match service.workload {
+            Workload::StatefulSet(set) => Some(set),
+            Workload::Deployment(_) => None,
+        });
+        let set = set.unwrap();
+        let spec = set.spec.unwrap();
+        json!({
+            "name": set.metadata.name,
+            "selector": spec.selector,
+            "serviceName": spec.service_name,
+            "podManagementPolicy": spec.pod_management_policy,
+            "volumeClaimTemplates": spec.volume_claim_templates,
+            "retention": spec.persistent_volume_claim_retention_policy,
+        })
+    };
+    let yaml = manifest_yaml().replace(&"2".repeat(64), &"9".repeat(64)).replace(
+        "{cpu: 500m, memory: 128Mi}",
+        "{cpu: 250m, memory: 64Mi}\n    env: {NEW: value}\n    replicas: 3",
+    );
+    let changed = Validated { manifest: manifest_of(&yaml), ..validated() };
+    assert_ne!(changed, validated());
+    assert_eq!(database(&changed), database(&validated()));
+    assert_eq!(database(&validated())["retention"], json!({"whenDeleted": "Delete", "whenScaled": "Retain"}));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn deployment(lease: &Validated, settings: &Settings, name: &ServiceName, servic
         spec: Some(DeploymentSpec {
             replicas: Some(replicas(service)),
             revision_history_limit: Some(1),
-            selector: selector(name),
+            selector: selector(lease, name),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 // The quota has no room for one more pod.
@@ -63,14 +63,15 @@ fn stateful_set(
             service_name: Some(name.to_string()),
             // Replicas of strangers' software owe each other no order.
             pod_management_policy: Some("Parallel".to_owned()),
-            selector: selector(name),
+            selector: selector(lease, name),
             template: pod::template(lease, settings, name, service),
             volume_claim_templates: Some(
                 service.volumes.iter().map(|volume| claim(lease, name, volume)).collect(),
             ),
             persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
                 when_deleted: Some("Delete".to_owned()),
-                when_scaled: Some("Delete".to_owned()),
+                // A paused lease has no replicas, and its data.
+                when_scaled: Some("Retain".to_owned()),
             }),
             ..StatefulSetSpec::default()
         }),
@@ -100,8 +101,8 @@ fn claim(lease: &Validated, name: &ServiceName, volume: &manifest::Volume) -> Pe
     }
 }
 
-fn selector(name: &ServiceName) -> LabelSelector {
-    LabelSelector { match_labels: Some(service_selector(name)), ..LabelSelector::default() }
+fn selector(lease: &Validated, name: &ServiceName) -> LabelSelector {
+    LabelSelector { match_labels: Some(service_selector(lease, name)), ..LabelSelector::default() }
 }
 
 /// The manifest allows at most 64.

@@ -15,8 +15,10 @@ fn validated() -> Validated {
         name: name(),
         uid: "uid".to_owned(),
         tier: market::Tier::Strict,
+        confinement: crate::lease_controller::tiers::Confinement::Strict,
         manifest: manifest_of(&manifest_yaml()),
         storage_class: Some("local-path".to_owned()),
+        closed_classes: std::collections::BTreeSet::new(),
     }
 }
 
