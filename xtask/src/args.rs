@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, codegen, demo, deploy, images, suite, testbed, tidy};
+use crate::{bench, codegen, demo, deploy, images, isolation, suite, testbed, tidy};
 
 /// Development tasks of Leasehold.
 #[derive(Debug, Parser)]
@@ -21,6 +21,8 @@ enum Task {
     Images(images::ImagesArgs),
     /// Tell the whole story of one lease on a real chain and a real cluster.
     Demo(demo::DemoArgs),
+    /// Try every way out of a lease on a real cluster, and each control's absence.
+    Isolation(isolation::IsolationArgs),
     /// Deploy the contracts to a chain, and check a deployment.
     Deploy(deploy::DeployArgs),
     /// Run every test, from formatting to the demo.
@@ -42,6 +44,7 @@ impl Args {
             Task::Testbed(command) => command.run(),
             Task::Images(images) => images.run(),
             Task::Demo(demo) => demo.run(),
+            Task::Isolation(isolation) => isolation.run(),
             Task::Deploy(deploy) => deploy.run(),
             Task::Test(test) => test.run(),
             Task::Bench(bench) => bench.run(),

@@ -3,7 +3,7 @@
 //! This file brings the parts together (testbed or the user's cluster, contracts, binaries, images) and cleans up; the
 //! story itself is told by the `e2e` crate's binary.
 
-mod place;
+pub(crate) mod place;
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;

@@ -181,7 +181,7 @@ mod tests {
         let error = select(recipes, &["web".to_owned()]).expect_err("there is no such image");
         assert_eq!(
             error.to_string(),
-            "there is no image `web`; there are guestbook-db, guestbook-web, operator, provider-agent"
+            "there is no image `web`; there are guestbook-db, guestbook-web, isolation-probe, operator, provider-agent"
         );
     }
 }

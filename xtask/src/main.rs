@@ -11,6 +11,7 @@ mod codegen;
 mod demo;
 mod deploy;
 mod images;
+mod isolation;
 mod process;
 mod step;
 mod suite;

@@ -18,10 +18,10 @@ const CHAIN_PORT: u16 = 18_545;
 
 /// Everything that the story needs to find.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) kubeconfig: PathBuf,
+pub(crate) struct Place {
+    pub(crate) kubeconfig: PathBuf,
     pub(super) rpc_url: String,
-    pub(super) registry: String,
+    pub(crate) registry: String,
     pub(super) node_address: IpAddr,
     pub(super) values: Vec<PathBuf>,
     cleanup: Cleanup,
@@ -57,7 +57,7 @@ impl Place {
     }
 
     /// Ends what this run started.
-    pub(super) fn clean_up(self) -> Result<()> {
+    pub(crate) fn clean_up(self) -> Result<()> {
         match self.cleanup {
             Cleanup::Nothing => Ok(()),
             Cleanup::Testbed => super::take_down(),
@@ -70,7 +70,7 @@ impl Place {
 }
 
 /// The testbed; it is taken down at the end unless it was up before.
-pub(super) fn of_the_testbed() -> Result<Place> {
+pub(crate) fn of_the_testbed() -> Result<Place> {
     let site = Site::of(Profile::Full)?;
     let was_up = Description::read(&site)?.is_some();
     let brought_up = testbed::up(&site).and_then(|description| {

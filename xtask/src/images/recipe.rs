@@ -131,6 +131,6 @@ entrypoint = ["/usr/local/bin/operator"]
             .into_iter()
             .map(|r| r.name)
             .collect();
-        assert_eq!(names, ["guestbook-db", "guestbook-web", "operator", "provider-agent"]);
+        assert_eq!(names, ["guestbook-db", "guestbook-web", "isolation-probe", "operator", "provider-agent"]);
     }
 }

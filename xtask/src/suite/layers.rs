@@ -34,13 +34,15 @@ pub(crate) enum Layer {
     ApiServer,
     /// Advisories and licences of dependencies.
     Deny,
+    /// The escape table on a real node, and each control's absence.
+    Isolation,
     /// The whole story on a real chain and a real node.
     Demo,
 }
 
 impl Layer {
     /// Every layer, in the order in which they run.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Format,
         Self::Tidy,
         Self::Codegen,
@@ -50,6 +52,7 @@ impl Layer {
         Self::Charts,
         Self::ApiServer,
         Self::Deny,
+        Self::Isolation,
         Self::Demo,
     ];
 
@@ -90,6 +93,7 @@ impl Layer {
             Self::Charts => charts::run(log),
             Self::ApiServer => api_server(log),
             Self::Deny => deny(log),
+            Self::Isolation => log.check("isolation", |log| log.command(&mut xtask(&["isolation"])?)),
             Self::Demo => log.check("demo", |log| log.command(&mut xtask(&["demo"])?)),
         }
     }

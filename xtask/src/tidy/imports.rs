@@ -15,7 +15,7 @@ struct Rule {
 /// Everything that does IO, speaks to a cluster or to a chain.
 const PURE: &[&str] = &["alloy", "axum", "hyper", "k8s-openapi", "kube", "reqwest", "tokio"];
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     Rule {
         name: "market",
         may: &[],
@@ -52,12 +52,14 @@ const RULES: [Rule; 15] = [
         may: &["chain", "gateway-api", "manifest", "market", "rewards", "usage"],
         never: &["k8s-openapi", "kube"],
     },
+    Rule { name: "isolation-probe", may: &[], never: PURE },
     Rule {
         name: "e2e",
         may: &[
             "chain",
             "crd",
             "gateway-api",
+            "isolation-probe",
             "manifest",
             "market",
             "operator",

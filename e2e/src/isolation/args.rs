@@ -1,0 +1,81 @@
+//! What a run is given.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use crd::TierName;
+
+use crate::place::Place;
+use crate::run;
+
+/// Tries every row of the escape table on a real cluster, and each control's absence.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// Admin kubeconfig of the cluster.
+    #[arg(long)]
+    pub(crate) kubeconfig: PathBuf,
+    /// JSON object of image name to digest reference, as `cargo xtask images` writes it.
+    #[arg(long)]
+    pub(crate) images: PathBuf,
+    /// The helm binary.
+    #[arg(long)]
+    pub(crate) helm: PathBuf,
+    /// The chart a provider installs.
+    #[arg(long)]
+    pub(crate) chart: PathBuf,
+    /// The probe's binary, to run it outside of any pod.
+    #[arg(long)]
+    pub(crate) probe: PathBuf,
+    /// Addresses of metadata services that were made for pods to see.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) metadata: Vec<IpAddr>,
+    /// An address that looks public and was made for pods to see; it listens on ports of mail, on 443, and on 53.
+    #[arg(long)]
+    pub(crate) public: IpAddr,
+    /// Where the run's files go.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Write the table as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Rows to try; all if left out.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) rows: Vec<u8>,
+    /// Tiers to try; all if left out.
+    #[arg(long, value_delimiter = ',', value_parser = tier)]
+    pub(crate) tier: Vec<TierName>,
+    /// Leave the chart and the namespaces.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+impl Args {
+    /// Runs it, prints the table, and fails where a row is open that nobody knew of, or a mutant was missed.
+    pub(crate) async fn run(self) -> Result<()> {
+        std::fs::create_dir_all(&self.out)
+            .with_context(|| format!("failed to make {}", self.out.display()))?;
+        let images = std::fs::read(&self.images).context("failed to read the image references")?;
+        let images: BTreeMap<String, String> =
+            serde_json::from_slice(&images).context("failed to parse the image references")?;
+        let json = self.json.clone();
+        let place = Place::connect(self, images).await?;
+        let told = run::run(&place).await;
+        let cleaned = if place.args.keep { Ok(()) } else { place.clean_up().await };
+        let table = told?;
+        table.print();
+        if let Some(path) = json {
+            std::fs::write(&path, serde_json::to_vec_pretty(&table)?)
+                .with_context(|| format!("failed to write {}", path.display()))?;
+        }
+        cleaned?;
+        table.check()
+    }
+}
+
+fn tier(text: &str) -> Result<TierName, String> {
+    serde_json::from_value(serde_json::Value::from(text)).map_err(|error| error.to_string())
+}

@@ -1,0 +1,196 @@
+//! Rows 20, 21 and 23: loads that a limit ends, beside the same loads without it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use crd::TierName;
+use e2e::cluster::until;
+use isolation_probe::load::UNSTOPPED;
+use isolation_probe::observation::Observation;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::ResourceExt as _;
+use kube::api::{Api, LogParams};
+use serde_json::{Value, json};
+
+use crate::lease::{self, Lease};
+use crate::place::{BARE, NodeFacts, Place};
+
+/// The kubelet looks at the disk every ten seconds, and at the logs too.
+const PATIENCE: Duration = Duration::from_secs(90);
+const MEMORY: &str = "268435456";
+/// More than the gibibyte of ephemeral storage that each pod has.
+const DISK: &str = "1342177280";
+const LINES: &str = "314572800";
+const LINES_BYTES: u64 = 314_572_800;
+
+/// What became of a load.
+enum End {
+    Stopped(String),
+    Unstopped,
+}
+
+/// Opens the lease with the loads.
+pub(crate) async fn open(place: &Place) -> Result<Lease> {
+    let none = json!({});
+    let services = json!({
+        "burn": lease::service(place, &["burn", "--bytes", MEMORY], "50m", "32Mi", &none),
+        "fill": lease::service(place, &["fill", "--bytes", DISK], "200m", "64Mi", &none),
+        "flood": lease::service(place, &["flood", "--bytes", LINES], "200m", "32Mi", &none),
+    });
+    lease::open(place, 10, TierName::Strict, services).await
+}
+
+/// Starts the same loads without limits.
+pub(crate) async fn start_mutants(place: &Place) -> Result<()> {
+    for (name, arguments) in [("burn", ["burn", "--bytes", MEMORY]), ("fill", ["fill", "--bytes", DISK])] {
+        let container = json!({"name": name, "image": place.probe_image, "args": arguments});
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+            "spec": {"automountServiceAccountToken": false, "containers": [container]},
+        });
+        place.apply(&format!("/api/v1/namespaces/{BARE}/pods"), &pod).await?;
+    }
+    Ok(())
+}
+
+/// Watches the loads of the lease until each is stopped or has got through; the node must stay ready.
+pub(crate) async fn of_lease(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Vec<Observation>> {
+    let burn = end(place, lease, "burn").await?;
+    let fill = end(place, lease, "fill").await?;
+    let mut seen = vec![
+        observation(20, format!("{MEMORY} bytes of memory"), burn),
+        observation(21, format!("{DISK} bytes of disk"), fill),
+        flood(place, lease, node).await?,
+    ];
+    let ready = node_is_ready(place, node).await?;
+    for row in [21, 23] {
+        let result = if ready { Ok } else { Err };
+        seen.push(Observation::control(row, "node", result(format!("ready {ready}"))));
+    }
+    Ok(seen)
+}
+
+/// The loads without limits, seen when the limited ones have ended.
+pub(crate) async fn mutants(place: &Place) -> Result<Vec<Observation>> {
+    let pods = Api::<Pod>::namespaced(place.admin.clone(), BARE);
+    let mut seen = Vec::new();
+    for (row, name) in [(20, "burn"), (21, "fill")] {
+        let end = until(&format!("the end of {name} without limits"), PATIENCE, || async {
+            let pod = pods.get(name).await?;
+            Ok(end_of(place, &pod).await?)
+        })
+        .await?;
+        seen.push(observation(row, format!("{name} without limits"), end));
+    }
+    Ok(seen)
+}
+
+fn observation(row: u8, tried: String, end: End) -> Observation {
+    let result = match end {
+        End::Stopped(reason) => Err(reason),
+        End::Unstopped => Ok("nothing stopped it".to_owned()),
+    };
+    Observation::attempt(row, tried, result)
+}
+
+async fn end(place: &Place, lease: &Lease, service: &str) -> Result<End> {
+    until(&format!("the end of {service}"), PATIENCE, || async {
+        let mut finished = None;
+        for pod in lease.pods(place, service).await? {
+            match end_of(place, &pod).await? {
+                Some(End::Stopped(reason)) => return Ok(Some(End::Stopped(reason))),
+                Some(End::Unstopped) => finished = Some(End::Unstopped),
+                None => {}
+            }
+        }
+        // The kubelet looks at the disk now and then, so a load that has finished may still be evicted.
+        if service == "fill" && finished.is_some() {
+            return Ok(None);
+        }
+        Ok(finished)
+    })
+    .await
+    .or_else(|error| if service == "fill" { Ok(End::Unstopped) } else { Err(error) })
+}
+
+async fn end_of(place: &Place, pod: &Pod) -> Result<Option<End>> {
+    let status = serde_json::to_value(&pod.status)?;
+    if status["reason"] == "Evicted" {
+        let message = status["message"].as_str().unwrap_or_default().to_owned();
+        return Ok(Some(End::Stopped(format!("evicted: {message}"))));
+    }
+    let container = &status["containerStatuses"][0];
+    for ended in [&container["lastState"]["terminated"], &container["state"]["terminated"]] {
+        if ended["exitCode"] == 137 {
+            return Ok(Some(End::Stopped(format!(
+                "killed: {}",
+                ended["reason"].as_str().unwrap_or_default()
+            ))));
+        }
+    }
+    let namespace = pod.namespace().context("a pod has a namespace")?;
+    let finished = last_line(place, &namespace, &pod.name_any()).await?.is_some_and(|line| line == UNSTOPPED);
+    Ok(finished.then_some(End::Unstopped))
+}
+
+async fn last_line(place: &Place, namespace: &str, pod: &str) -> Result<Option<String>> {
+    let pods = Api::<Pod>::namespaced(place.admin.clone(), namespace);
+    let last = LogParams { tail_lines: Some(1), ..LogParams::default() };
+    match pods.logs(pod, &last).await {
+        Ok(log) => Ok(log.lines().last().map(str::to_owned)),
+        // Not started yet, or ended just now.
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Held when the kubelet has cut the log down to less than half, or evicted the pod; both take it a few rounds. How much
+/// it keeps depends on how fast the lines came: it looks every ten seconds, and keeps the newest file whole.
+async fn flood(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Observation> {
+    let tried = format!("{LINES} bytes of log lines");
+    let mut most = 0;
+    let held = until("a log that is cut", PATIENCE, || {
+        let seen = ephemeral_bytes(place, node, lease.namespace());
+        let lines = lease.pods(place, "flood");
+        async move {
+            let (pods, bytes) = (lines.await?, seen.await?);
+            for pod in &pods {
+                if pod.status.as_ref().and_then(|status| status.reason.as_deref()) == Some("Evicted") {
+                    return Ok(Some("evicted".to_owned()));
+                }
+                let line = last_line(place, lease.namespace(), &pod.name_any()).await?;
+                if line.is_some_and(|line| line == UNSTOPPED)
+                    && let Some(bytes) = bytes
+                    && bytes <= LINES_BYTES / 2
+                {
+                    return Ok(Some(format!("all lines written, {bytes} bytes kept")));
+                }
+            }
+            Ok(None)
+        }
+    })
+    .await;
+    if held.is_err() {
+        most = ephemeral_bytes(place, node, lease.namespace()).await?.unwrap_or_default();
+    }
+    Ok(Observation::attempt(23, tried, held.map_or_else(|_| Ok(format!("{most} bytes kept")), Err)))
+}
+
+/// Ephemeral storage of the flood's pod, as its kubelet counts it.
+async fn ephemeral_bytes(place: &Place, node: &NodeFacts, namespace: &str) -> Result<Option<u64>> {
+    let path = format!("/api/v1/nodes/{}/proxy/stats/summary", node.name);
+    let summary: Value = place.admin.request(http::Request::get(path).body(Vec::new())?).await?;
+    let pods = summary["pods"].as_array().context("the kubelet names no pods")?;
+    let pod = pods.iter().find(|pod| {
+        let reference = &pod["podRef"];
+        reference["namespace"] == namespace
+            && reference["name"].as_str().is_some_and(|name| name.starts_with("flood"))
+    });
+    Ok(pod.and_then(|pod| pod["ephemeral-storage"]["usedBytes"].as_u64()))
+}
+
+async fn node_is_ready(place: &Place, node: &NodeFacts) -> Result<bool> {
+    let node = Api::<Node>::all(place.admin.clone()).get(&node.name).await?;
+    let conditions = node.status.and_then(|status| status.conditions).unwrap_or_default();
+    Ok(conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"))
+}

@@ -1,0 +1,42 @@
+//! The escape table on a real cluster; `cargo xtask isolation` builds it and hands it a running testbed.
+//!
+//! Modules in reading order: what a run is given ([`args`]), who acts ([`place`]), the order of things ([`run`]), leases
+//! ([`lease`]), and the proofs: from inside of containers ([`inside`], aimed by [`aim`]), objects given to the API server
+//! ([`admission`]), rights ([`rights`]), loads ([`loads`]) and what a lease leaves behind ([`residue`]). [`table`] judges.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+mod admission;
+mod aim;
+mod args;
+mod corpus;
+mod inside;
+mod lease;
+mod loads;
+mod place;
+mod rendered;
+mod residue;
+mod rights;
+mod run;
+mod table;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> anyhow::Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok()
+        .context("rustls has a provider already")?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(args::Args::parse().run())
+}

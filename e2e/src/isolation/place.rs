@@ -1,0 +1,207 @@
+//! Who acts and where: the cluster's owner, other identities, and the namespaces of the run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use crd::ComputeLease;
+use e2e::chart::{Helm, NAMESPACE};
+use e2e::cluster;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Node};
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::args::Args;
+
+/// A namespace without any control, where a probe must find every row open.
+pub(crate) const BARE: &str = "isolation-bare";
+/// An administrator's add-on: it may do anything, and is none of ours.
+pub(crate) const ADDON: (&str, &str) = (BARE, "addon");
+/// Who makes the pods of Deployments.
+pub(crate) const REPLICA_SETS: (&str, &str) = ("kube-system", "replicaset-controller");
+/// Our identities.
+pub(crate) const OPERATOR: (&str, &str) = (NAMESPACE, "leasehold-operator");
+pub(crate) const AGENT: (&str, &str) = (NAMESPACE, "leasehold-agent");
+
+const MANAGER: &str = "leasehold-isolation";
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Everything that a proof may use.
+pub(crate) struct Place {
+    pub(crate) args: Args,
+    pub(crate) admin: Client,
+    pub(crate) probe_image: String,
+    operator_image: String,
+    agent_image: String,
+    config: Config,
+    helm: Helm,
+}
+
+/// The node that pods run on.
+#[derive(Debug)]
+pub(crate) struct NodeFacts {
+    pub(crate) name: String,
+    pub(crate) address: std::net::IpAddr,
+    pub(crate) kernel: String,
+}
+
+impl Place {
+    /// Connects as administrator.
+    pub(crate) async fn connect(args: Args, images: BTreeMap<String, String>) -> Result<Self> {
+        let file = Kubeconfig::read_from(&args.kubeconfig)
+            .with_context(|| format!("failed to read {}", args.kubeconfig.display()))?;
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+        let image =
+            |name: &str| images.get(name).cloned().with_context(|| format!("there is no image `{name}`"));
+        Ok(Self {
+            admin: Client::try_from(config.clone())?,
+            probe_image: image("isolation-probe")?,
+            operator_image: image("operator")?,
+            // It never runs here: the harness opens the leases itself.
+            agent_image: image("isolation-probe")?,
+            helm: Helm { binary: args.helm.clone(), kubeconfig: args.kubeconfig.clone() },
+            config,
+            args,
+        })
+    }
+
+    /// A client that may do what a ServiceAccount may.
+    pub(crate) fn as_account(&self, (namespace, name): (&str, &str)) -> Result<Client> {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(format!("system:serviceaccount:{namespace}:{name}"));
+        config.auth_info.impersonate_groups = Some(vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+            "system:authenticated".to_owned(),
+        ]);
+        Ok(Client::try_from(config)?)
+    }
+
+    /// Installs the chart and waits for the operator; the agent stays away, because the harness plays its part.
+    pub(crate) async fn install(&self) -> Result<()> {
+        let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+        self.namespace(NAMESPACE, labels).await?;
+        self.helm.install(&self.args.chart, &[], &self.values(), &self.args.out).await?;
+        self.scale("leasehold-agent", 0).await?;
+        self.await_available("leasehold-operator").await
+    }
+
+    fn values(&self) -> Value {
+        let zero = |digit: &str| format!("0x{}", digit.repeat(40));
+        json!({
+            "operator": {"image": self.operator_image},
+            "agent": {
+                "image": self.agent_image,
+                "operatorKey": {"secretName": "no-key-is-needed"},
+                "config": {
+                    "chain": {
+                        "rpc_url": "http://127.0.0.1:1",
+                        "deployment": {
+                            "chain_id": 31337, "market": zero("2"), "registry": zero("3"), "token": zero("4"),
+                            "token_decimals": 6, "deployed_block": 1,
+                        },
+                    },
+                    "provider": {"owner": zero("1")},
+                    "gateway": {"public_url": "https://gateway.example"},
+                },
+            },
+        })
+    }
+
+    /// Sets the replicas of one of our Deployments.
+    pub(crate) async fn scale(&self, deployment: &str, replicas: u32) -> Result<()> {
+        let api = Api::<Deployment>::namespaced(self.admin.clone(), NAMESPACE);
+        let patch = json!({"spec": {"replicas": replicas}});
+        api.patch(deployment, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .with_context(|| format!("failed to scale {deployment}"))?;
+        Ok(())
+    }
+
+    /// Waits until a Deployment has as many available pods as it wants, and none besides.
+    pub(crate) async fn await_available(&self, deployment: &str) -> Result<()> {
+        let api = Api::<Deployment>::namespaced(self.admin.clone(), NAMESPACE);
+        cluster::until(&format!("{deployment} as wanted"), PATIENCE, || async {
+            let found = api.get(deployment).await?;
+            let wanted = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+            let seen = found.metadata.generation;
+            let status = found.status.unwrap_or_default();
+            let settled = status.observed_generation >= seen
+                && status.available_replicas.unwrap_or(0) == wanted
+                && status.replicas.unwrap_or(0) == wanted;
+            Ok(settled.then_some(()))
+        })
+        .await
+    }
+
+    /// Makes a namespace with labels.
+    pub(crate) async fn namespace(&self, name: &str, labels: Value) -> Result<()> {
+        let object = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels},
+        });
+        let api = Api::<Namespace>::all(self.admin.clone());
+        api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object)).await?;
+        Ok(())
+    }
+
+    /// Applies any object in a namespace, as the administrator.
+    pub(crate) async fn apply(&self, path: &str, object: &Value) -> Result<()> {
+        let name = object["metadata"]["name"].as_str().context("an object has a name")?;
+        let uri = format!("{path}/{name}?fieldManager={MANAGER}&force=true");
+        let request = http::Request::patch(uri)
+            .header("Content-Type", "application/apply-patch+yaml")
+            .body(serde_json::to_vec(object)?)?;
+        let _: Value =
+            self.admin.request(request).await.with_context(|| format!("failed to apply {path}/{name}"))?;
+        Ok(())
+    }
+
+    /// The node; the testbed has one.
+    pub(crate) async fn node(&self) -> Result<NodeFacts> {
+        let nodes = Api::<Node>::all(self.admin.clone()).list(&ListParams::default()).await?;
+        let node = nodes.items.into_iter().next().context("the cluster has no node")?;
+        let name = node.name_any();
+        let status = node.status.context("the node has no status")?;
+        let addresses = status.addresses.unwrap_or_default();
+        let address = addresses.iter().find(|address| address.type_ == "InternalIP").context("no address")?;
+        Ok(NodeFacts {
+            name,
+            address: address.address.parse().context("the node's address is none")?,
+            kernel: status.node_info.context("the node has no info")?.kernel_version,
+        })
+    }
+
+    /// Removes what the run made.
+    pub(crate) async fn clean_up(&self) -> Result<()> {
+        let leases = Api::<ComputeLease>::namespaced(self.admin.clone(), NAMESPACE);
+        let list = match leases.list(&ListParams::default()).await {
+            Ok(list) => list.items,
+            // Nothing was installed.
+            Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+            Err(error) => return Err(error).context("failed to list the leases"),
+        };
+        for lease in &list {
+            leases.delete(&lease.name_any(), &Default::default()).await?;
+        }
+        cluster::until("the leases' end", PATIENCE, || async {
+            Ok(list.is_empty().then_some(()).or(leases
+                .list(&ListParams::default())
+                .await?
+                .items
+                .is_empty()
+                .then_some(())))
+        })
+        .await?;
+        cluster::delete_namespace(&self.admin, BARE).await?;
+        self.helm.uninstall().await?;
+        let bindings = Api::<k8s_openapi::api::rbac::v1::ClusterRoleBinding>::all(self.admin.clone());
+        match bindings.delete("isolation-addon", &Default::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            deleted => drop(deleted?),
+        }
+        cluster::delete_namespace(&self.admin, NAMESPACE).await
+    }
+}

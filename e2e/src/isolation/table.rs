@@ -1,0 +1,234 @@
+//! From observations to the table: a verdict for each row and tier, and whether the absence of its control was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, ensure};
+use isolation_probe::observation::Observation;
+use isolation_probe::rows::ROWS;
+use isolation_probe::verdict::{Verdict, verdict};
+use serde::Serialize;
+
+/// The tier of rows that no tier changes.
+pub(crate) const ALL: &str = "all";
+
+/// Rows that may be open where a part is not installed, with the reason.
+const KNOWN_OPEN: [(u8, &str); 9] = [
+    (6, "Pod Security has no rule for tokens; it takes an admission policy"),
+    (12, "selectors of Services are checked by an admission policy alone"),
+    (15, "types of Services are checked by an admission policy alone"),
+    (18, "leases ask the cluster's name server, which answers everybody"),
+    (26, "digests are checked by an admission policy alone"),
+    (30, "volumes by name and copies are checked by an admission policy alone"),
+    (33, "an administrator's add-on is stopped by an admission policy alone"),
+    (34, "an administrator's add-on is stopped by an admission policy alone"),
+    (35, "types of Secrets and projected tokens are checked by an admission policy alone"),
+];
+
+/// Rows that are not tried here, with the reason.
+const NOT_TRIED: [(u8, &str); 5] = [
+    (5, "only the sandboxed tier has a kernel of its own"),
+    (16, "the cluster has no index of host names"),
+    (25, "a thousand crash-looping pods need simulated nodes; this cluster has one real node"),
+    (28, "the cluster has no GPU"),
+    (29, "the cluster has no GPU"),
+];
+
+/// Everything that was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    held: BTreeMap<(u8, String), Vec<Observation>>,
+    mutants: BTreeMap<(u8, String), Vec<Observation>>,
+}
+
+/// The judged table.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Table {
+    pub(crate) rows: Vec<Judged>,
+}
+
+/// One row in one tier.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Judged {
+    pub(crate) row: u8,
+    pub(crate) vector: &'static str,
+    pub(crate) tier: String,
+    pub(crate) verdict: Verdict,
+    pub(crate) mutant: Mutant,
+    pub(crate) evidence: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mutant_evidence: Option<String>,
+}
+
+/// Whether a run without the control found the row open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mutant {
+    Seen,
+    Missed,
+    None,
+}
+
+impl Seen {
+    /// Adds what was seen with the controls in force.
+    pub(crate) fn add(&mut self, tier: &str, observations: impl IntoIterator<Item = Observation>) {
+        for observation in observations {
+            self.held.entry((observation.row, tier.to_owned())).or_default().push(observation);
+        }
+    }
+
+    /// Adds what was seen without a control.
+    pub(crate) fn add_mutants(&mut self, tier: &str, observations: impl IntoIterator<Item = Observation>) {
+        for observation in observations {
+            self.mutants.entry((observation.row, tier.to_owned())).or_default().push(observation);
+        }
+    }
+
+    /// Judges every wanted row.
+    pub(crate) fn judge(&self, wanted: &[u8]) -> Table {
+        let mut rows = Vec::new();
+        for row in ROWS.iter().filter(|row| wanted.is_empty() || wanted.contains(&row.number)) {
+            let tiers: BTreeSet<&str> = self
+                .held
+                .keys()
+                .filter(|(number, _)| *number == row.number)
+                .map(|(_, tier)| tier.as_str())
+                .collect();
+            if tiers.is_empty() {
+                rows.push(self.of_row(row.number, row.vector, ALL));
+            }
+            rows.extend(tiers.into_iter().map(|tier| self.of_row(row.number, row.vector, tier)));
+        }
+        Table { rows }
+    }
+
+    fn of_row(&self, row: u8, vector: &'static str, tier: &str) -> Judged {
+        let observations = self.held.get(&(row, tier.to_owned())).map(Vec::as_slice).unwrap_or_default();
+        let mut finding = verdict(observations);
+        if observations.is_empty()
+            && let Some((_, reason)) = NOT_TRIED.iter().find(|(number, _)| *number == row)
+        {
+            finding.evidence = (*reason).to_owned();
+        }
+        let without = self
+            .mutants
+            .get(&(row, tier.to_owned()))
+            .or_else(|| self.mutants.get(&(row, ALL.to_owned())))
+            .filter(|_| finding.verdict != Verdict::NotApplicable)
+            .map(|observations| verdict(observations));
+        let mutant = match &without {
+            None => Mutant::None,
+            Some(finding) if finding.verdict == Verdict::Open => Mutant::Seen,
+            Some(_) => Mutant::Missed,
+        };
+        Judged {
+            row,
+            vector,
+            tier: tier.to_owned(),
+            verdict: finding.verdict,
+            mutant,
+            evidence: finding.evidence,
+            mutant_evidence: without.map(|finding| finding.evidence),
+        }
+    }
+}
+
+impl Table {
+    /// Prints it for people.
+    pub(crate) fn print(&self) {
+        let mut table = comfy_table::Table::new();
+        table
+            .load_style(comfy_table::presets::UTF8_FULL_CONDENSED)
+            .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
+            .set_width(180);
+        table.set_header(["row", "vector", "tier", "verdict", "mutant", "evidence"]);
+        for judged in &self.rows {
+            let mutant = format!("{:?}", judged.mutant).to_lowercase();
+            let (row, verdict) = (judged.row.to_string(), judged.verdict.to_string());
+            table.add_row([&row, judged.vector, &judged.tier, &verdict, &mutant, &judged.evidence]);
+        }
+        println!("{table}");
+        let count = |verdict: Verdict| self.rows.iter().filter(|judged| judged.verdict == verdict).count();
+        let mutants = |mutant: Mutant| self.rows.iter().filter(|judged| judged.mutant == mutant).count();
+        for (row, reason) in KNOWN_OPEN {
+            if self.rows.iter().any(|judged| judged.row == row && judged.verdict == Verdict::Open) {
+                println!("row {row} is open: {reason}");
+            }
+        }
+        println!(
+            "{} held, {} open, {} not applicable; mutants: {} seen, {} missed",
+            count(Verdict::Held),
+            count(Verdict::Open),
+            count(Verdict::NotApplicable),
+            mutants(Mutant::Seen),
+            mutants(Mutant::Missed)
+        );
+    }
+
+    /// Fails where a row is open that nobody knew of, or a mutant was missed.
+    pub(crate) fn check(&self) -> Result<()> {
+        let is_known = |row: u8| KNOWN_OPEN.iter().any(|(number, _)| *number == row);
+        let mut problems = Vec::new();
+        for Judged { row, vector, tier, verdict, mutant, evidence, .. } in &self.rows {
+            match verdict {
+                Verdict::Open if !is_known(*row) => {
+                    problems.push(format!("row {row} ({vector}) is open in tier {tier}: {evidence}"))
+                }
+                _ => {}
+            }
+            if *mutant == Mutant::Missed {
+                problems.push(format!(
+                    "row {row} ({vector}): the probe did not see the missing control in tier {tier}"
+                ));
+            }
+        }
+        ensure!(problems.is_empty(), "{}", problems.join("\n"));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use isolation_probe::observation::Outcome;
+
+    use super::*;
+
+    fn seen(row: u8, outcome: Outcome) -> Observation {
+        Observation::new(row, "attempt", outcome, "seen")
+    }
+
+    fn judge(held: Outcome, without: Option<Outcome>) -> Judged {
+        let mut all = Seen::default();
+        all.add("strict", [seen(7, held)]);
+        all.add_mutants(ALL, without.map(|outcome| seen(7, outcome)));
+        all.judge(&[7]).rows.remove(0)
+    }
+
+    #[test]
+    fn a_mutant_is_seen_only_when_it_is_found_open() {
+        let held = judge(Outcome::Stopped, Some(Outcome::GotThrough));
+        assert_eq!((held.verdict, held.mutant), (Verdict::Held, Mutant::Seen));
+        let missed = judge(Outcome::Stopped, Some(Outcome::Stopped));
+        assert_eq!((missed.verdict, missed.mutant), (Verdict::Held, Mutant::Missed));
+        assert_eq!(judge(Outcome::Stopped, None).mutant, Mutant::None);
+        assert_eq!(judge(Outcome::NotTried, Some(Outcome::GotThrough)).mutant, Mutant::None);
+    }
+
+    #[test]
+    fn an_open_row_and_a_missed_mutant_fail_the_run() {
+        let run = |held, without| Table { rows: vec![judge(held, Some(without))] }.check();
+        assert!(run(Outcome::Stopped, Outcome::GotThrough).is_ok());
+        assert!(run(Outcome::GotThrough, Outcome::GotThrough).is_err());
+        assert!(run(Outcome::Stopped, Outcome::Stopped).is_err());
+    }
+
+    #[test]
+    fn every_row_has_a_verdict_also_when_nothing_was_seen() {
+        let table = Seen::default().judge(&[]);
+        assert_eq!(table.rows.len(), 36);
+        let gpu = &table.rows[27];
+        assert_eq!(
+            (gpu.row, gpu.verdict, gpu.evidence.as_str()),
+            (28, Verdict::NotApplicable, "the cluster has no GPU")
+        );
+    }
+}

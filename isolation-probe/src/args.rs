@@ -1,0 +1,128 @@
+//! The command line: one command for each part that the probe plays.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand, ValueEnum};
+use signal_hook::consts::SIGTERM;
+use signal_hook::flag;
+
+use crate::attempt::{self, FROM_INSIDE};
+use crate::rows::ROWS;
+use crate::targets::Targets;
+use crate::{load, serve};
+
+/// The last line of a run; without it the lines before are not all.
+pub const DONE: &str = r#"{"done":true}"#;
+
+/// Tries what a hostile tenant would try, and says what came of it.
+#[derive(Debug, Parser)]
+#[command(name = "isolation-probe", version)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try the rows of the table that can be tried from inside, and print one line of JSON for each attempt.
+    Run {
+        /// Where to aim, as JSON.
+        #[arg(long, env = "ISOLATION_TARGETS")]
+        targets: String,
+        /// Rows to try; all that can be tried from inside if left out.
+        #[arg(long, value_delimiter = ',')]
+        rows: Vec<u8>,
+        /// What to do afterwards: a workload of a lease is started again when it ends.
+        #[arg(long, value_enum, default_value_t = Afterwards::End)]
+        afterwards: Afterwards,
+    },
+    /// Answer whoever connects.
+    Serve {
+        /// Addresses for connections.
+        #[arg(long, value_delimiter = ',', default_value = "0.0.0.0:8080")]
+        tcp: Vec<SocketAddr>,
+        /// Addresses for questions.
+        #[arg(long, value_delimiter = ',')]
+        udp: Vec<SocketAddr>,
+    },
+    /// Take memory without end.
+    Burn {
+        /// How much.
+        #[arg(long)]
+        bytes: usize,
+    },
+    /// Fill the disk.
+    Fill {
+        /// How much.
+        #[arg(long)]
+        bytes: usize,
+        /// Where.
+        #[arg(long, default_value = "/tmp/fill")]
+        path: PathBuf,
+    },
+    /// Write log lines without end.
+    Flood {
+        /// How much.
+        #[arg(long)]
+        bytes: usize,
+    },
+    /// Print the table as JSON.
+    Rows,
+}
+
+/// What follows a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Afterwards {
+    /// The process ends.
+    End,
+    /// The process waits to be ended.
+    Wait,
+}
+
+impl Args {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// When the targets cannot be read, or a part cannot be played.
+    pub fn run(self) -> anyhow::Result<()> {
+        let Self { command } = self;
+        // The first process of a container has no handler of its own, so without this one every pod would end late.
+        flag::register_conditional_shutdown(SIGTERM, 0, Arc::new(AtomicBool::new(true)))
+            .context("failed to listen for the end")?;
+        match command {
+            Command::Run { targets, rows, afterwards } => run(&targets, &rows, afterwards),
+            Command::Serve { tcp, udp } => serve::serve(&tcp, &udp),
+            Command::Burn { bytes } => load::memory(bytes),
+            Command::Fill { bytes, path } => load::fill(&path, bytes),
+            Command::Flood { bytes } => load::flood(bytes),
+            Command::Rows => {
+                println!("{}", serde_json::to_string(ROWS.as_slice())?);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn run(targets: &str, rows: &[u8], afterwards: Afterwards) -> anyhow::Result<()> {
+    let targets: Targets = serde_json::from_str(targets).context("failed to read the targets")?;
+    let wanted = FROM_INSIDE.into_iter().filter(|row| rows.is_empty() || rows.contains(row));
+    for row in wanted {
+        for observation in attempt::attempt(row, &targets) {
+            println!("{}", serde_json::to_string(&observation)?);
+        }
+    }
+    println!("{DONE}");
+    std::io::stdout().flush()?;
+    match afterwards {
+        Afterwards::End => Ok(()),
+        Afterwards::Wait => loop {
+            thread::park();
+        },
+    }
+}
