@@ -10,6 +10,7 @@ use telemetry::{AdminServer, Checks, LogFormat, Registry};
 use tokio::time::Duration;
 
 use crate::{
+    exposure_args::ExposureArgs,
     meter::{
         MeterSettings,
         kubelet::{KubeletClient, KubeletTrust},
@@ -69,6 +70,8 @@ struct RunArgs {
     /// RuntimeClass of the tier sandboxed.
     #[arg(long, default_value = crd::labels::DEFAULT_SANDBOX_RUNTIME_CLASS)]
     sandbox_runtime_class: String,
+    #[command(flatten)]
+    exposure: ExposureArgs,
     /// Seconds between two scrapes of a node.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300), env = "LEASEHOLD_SCRAPE_INTERVAL")]
     scrape_interval: u64,
@@ -133,6 +136,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         node_taint,
         tiers,
         sandbox_runtime_class,
+        exposure,
         scrape_interval,
         publish_interval,
         kubelet_port,
@@ -144,6 +148,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         log_filter,
     } = args;
     telemetry::logging::init(log_format, &log_filter)?;
+    let exposure = exposure.settings();
     let shutdown = telemetry::shutdown::on_signal().context("failed to listen for signals")?;
     let trust = match kubelet_ca {
         Some(ca) => KubeletTrust::Authority(ca),
@@ -174,6 +179,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             node_taint,
             tiers: tiers.into_iter().collect(),
             sandbox_runtime_class,
+            exposure,
         },
     };
     operation.run(&ready, shutdown.clone()).await.context("the meter panicked")?;

@@ -204,7 +204,9 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
             }
         },
     };
-    let validated = match validate::validate(lease, facts) {
+    let checked = validate::validate(lease, facts)
+        .and_then(|validated| validate::check_exposure(validated, ctx.settings.exposure.as_ref()));
+    let validated = match checked {
         Ok(validated) => validated,
         Err(refusal) => return refuse(lease, ctx, &refusal).await,
     };

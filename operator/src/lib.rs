@@ -4,6 +4,7 @@
 //! cluster and the clock, so it may be killed at any moment and started again.
 
 pub mod args;
+mod exposure_args;
 pub mod lease_controller;
 pub mod meter;
 pub mod metrics;

@@ -1,11 +1,15 @@
 //! What the provider decided at installation time. Read once; nothing here changes while the process runs.
 
+pub mod exposure;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     str::FromStr,
 };
 
 use market::Tier;
+
+use self::exposure::Exposure;
 
 /// Labels of objects, as `key=value` pairs separated by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +62,8 @@ pub struct Settings {
     pub tiers: BTreeSet<Tier>,
     /// RuntimeClass of the sandboxed tier.
     pub sandbox_runtime_class: String,
+    /// How public ports reach the internet; none if this provider has no Gateway.
+    pub exposure: Option<Exposure>,
 }
 
 impl FromStr for LabelSet {

@@ -82,7 +82,7 @@ fn exposed_port(context: &Context, lease: LeaseId, service: &ServiceName) -> any
     let manifest = manifest::from_canonical(&canonical).context("the kept manifest is damaged")?;
     let found = manifest.services().get(service);
     let found = found.ok_or_else(|| unknown(format!("the lease has no service {service}")))?;
-    let mut exposed = found.ports.iter().filter(|port| port.expose == Expose::Tenant);
+    let mut exposed = found.ports.iter().filter(|port| port.expose != Expose::Internal);
     match (exposed.next(), exposed.next()) {
         (Some(port), None) => Ok(port.port.0),
         (None, _) => Err(unknown(format!("{service} exposes no port to the tenant")).into()),

@@ -104,9 +104,39 @@ fn provider_text(status: &Status) -> String {
         ]
     });
     let services = table(["SERVICE", "READY", "PORTS"], rows);
+    let hosts = hosts_text(at_provider);
     let message =
         if at_provider.message.is_empty() { String::new() } else { format!(" ({})", at_provider.message) };
-    // A provider's text is a stranger's: control characters in it must not reach the terminal.
-    let message: String = message.chars().filter(|c| !c.is_control()).collect();
-    format!("phase         {:?}{message}\n\n{services}", at_provider.phase)
+    let message = printable(&message);
+    format!("phase         {:?}{message}\n\n{services}{hosts}", at_provider.phase)
+}
+
+/// Public hosts and where they lead, or what keeps them from it.
+fn hosts_text(status: &LeaseStatus) -> String {
+    let rows: Vec<_> = status
+        .services
+        .iter()
+        .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
+        .flat_map(|(service, port)| port.hosts.iter().map(move |host| (service, port, host)))
+        .map(|(service, port, host)| {
+            [
+                printable(&host.host),
+                printable(&format!("{}:{}", service.name, port.port)),
+                printable(&match &host.message {
+                    Some(message) => format!("{}: {message}", host.reason),
+                    None => host.reason.clone(),
+                }),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        String::new()
+    } else {
+        format!("\n\n{}", table(["HOST", "LEADS TO", "STATE"], rows))
+    }
+}
+
+/// A provider's text is a stranger's: control characters in it must not reach the terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }

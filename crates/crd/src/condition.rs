@@ -19,6 +19,8 @@ pub const UPDATED: &str = "Updated";
 pub const CLEANED: &str = "Cleaned";
 /// Condition type: removing the lease's objects takes too long, and somebody must look.
 pub const STUCK: &str = "Stuck";
+/// Condition type: every public host leads to its service. Absent from a lease without public ports.
+pub const EXPOSED: &str = "Exposed";
 /// Condition type: usage is counted from fresh samples.
 pub const METERED: &str = "Metered";
 /// Condition type: the published usage is the last one.

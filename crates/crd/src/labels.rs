@@ -33,6 +33,10 @@ pub const DEFAULT_SANDBOX_RUNTIME_CLASS: &str = "gvisor";
 /// Annotation that names the UID of the `ComputeLease` that owns a namespace. A namespace without the
 /// right value is never touched, not even to delete it.
 pub const COMPUTE_LEASE_UID: &str = "leasehold.dev/compute-lease-uid";
+/// Namespace annotation with the tenant's own hosts that the lease holds, separated by commas, for admission policies.
+pub const HOSTS: &str = "leasehold.dev/hosts";
+/// First label of the DNS name whose TXT record names the lease that a host is for.
+pub const HOST_PROOF_PREFIX: &str = "_leasehold";
 /// Annotation that carries the hash of the state that was last applied to an object.
 pub const APPLIED_HASH: &str = "leasehold.dev/applied-hash";
 /// Key of the canonical manifest in the manifest Secret.

@@ -13,6 +13,7 @@ pub mod cause;
 pub mod compute_lease;
 pub mod condition;
 pub mod convert;
+pub mod host_claim;
 pub mod isolation_policy;
 pub mod labels;
 pub mod name;
@@ -27,10 +28,11 @@ pub use compute_lease::{
         SettlementStatement, Term, TierName,
     },
     status::{
-        FinalLog, LeaseUsage, Phase, PodStatus, PortProtocol, PortStatus, ResourceUsage, Rollout,
+        FinalLog, HostStatus, LeaseUsage, Phase, PodStatus, PortProtocol, PortStatus, ResourceUsage, Rollout,
         ServiceStatus, UsedResources,
     },
 };
+pub use host_claim::{ComputeLeaseRef, HostClaim, HostClaimSpec};
 pub use isolation_policy::{GatewayRef, IsolationPolicy, IsolationPolicySpec, Writer};
 pub use name::{LeaseName, lease_name};
 
@@ -39,7 +41,7 @@ use kube::CustomResourceExt;
 
 /// Every custom resource definition that Leasehold installs, in the order in which they are printed.
 pub fn all_crds() -> Vec<CustomResourceDefinition> {
-    vec![ComputeLease::crd(), IsolationPolicy::crd()]
+    vec![ComputeLease::crd(), HostClaim::crd(), IsolationPolicy::crd()]
 }
 
 #[cfg(test)]
@@ -108,6 +110,28 @@ mod tests {
                 (".spec.tier", "self == oldSelf"),
                 (".status.usage", "self.sequence >= oldSelf.sequence"),
                 (".status.usage", "self.asOf >= oldSelf.asOf"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_host_claim_is_named_after_its_host_and_changes_hands_only_after_its_release() {
+        let mut found = Vec::new();
+        rules(&schema_of(&HostClaim::crd()), "", &mut found);
+        let found: Vec<(&str, &str)> = found.iter().map(|(p, r)| (p.as_str(), r.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                ("", "self.metadata.name == self.spec.host"),
+                (
+                    ".spec",
+                    "has(oldSelf.releasedAt) || (self.leaseId == oldSelf.leaseId && self.computeLease == oldSelf.computeLease && self.tenant == oldSelf.tenant)"
+                ),
+                (
+                    ".spec",
+                    "!has(oldSelf.releasedAt) || !has(self.releasedAt) || self.releasedAt == oldSelf.releasedAt"
+                ),
+                (".spec.host", "self == oldSelf"),
             ]
         );
     }

@@ -38,6 +38,18 @@ pub const AWAITING_QUOTA: &str = "AwaitingQuota";
 pub const OBJECTS_APPLIED: &str = "ObjectsApplied";
 /// A call to the API server failed and will be repeated.
 pub const API_ERROR: &str = "ApiError";
+/// Every host leads to its service.
+pub const HOSTS_ROUTED: &str = "HostsRouted";
+/// Another lease holds the host.
+pub const HOST_TAKEN: &str = "HostTaken";
+/// Another tenant gave the host back a short time ago.
+pub const HOST_COOLING_DOWN: &str = "HostCoolingDown";
+/// The host's DNS record does not name the lease.
+pub const HOST_NOT_PROVEN: &str = "HostNotProven";
+/// The host's DNS record has not been read yet, or its name servers do not answer.
+pub const HOST_UNCHECKED: &str = "HostUnchecked";
+/// The host lies under a domain of the provider or of the cluster.
+pub const HOST_RESERVED: &str = "HostReserved";
 /// Every pod of every service is ready.
 pub const ALL_READY: &str = "AllReady";
 /// Some pods are not ready yet.

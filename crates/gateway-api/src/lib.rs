@@ -22,7 +22,7 @@ pub use manifest_upload::ManifestUpload;
 pub use provider::ProviderInfo;
 pub use replay::{NonceCache, NonceRefused};
 pub use statement::{SignedStatementBody, StatementProposal, UsageHashMismatch};
-pub use status::{LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble};
+pub use status::{HostStatus, LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble};
 pub use usage::{ResourceUsage, UsageReport, UsedResources};
 
 /// Largest manifest upload.

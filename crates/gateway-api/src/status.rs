@@ -99,6 +99,22 @@ pub struct PortStatus {
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
+    /// Public host names of the port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostStatus>,
+}
+
+/// A public host name of a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostStatus {
+    /// The host.
+    pub host: String,
+    /// `HostsRouted` when requests for it reach the port, or why not, in a word for programs.
+    pub reason: String,
+    /// What to do about it, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// A pod of a service.

@@ -143,7 +143,9 @@ fn port_document(port: &ServicePort) -> PortDocument {
         expose: match port.expose {
             Expose::Internal => ExposeDocument::Internal,
             Expose::Tenant => ExposeDocument::Tenant,
+            Expose::Public => ExposeDocument::Public,
         },
+        hosts: port.hosts.iter().map(ToString::to_string).collect(),
     }
 }
 

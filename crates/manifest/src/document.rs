@@ -158,6 +158,10 @@ pub struct PortDocument {
     /// Who may reach it. Default: `internal`.
     #[serde(default)]
     pub expose: ExposeDocument,
+    /// Further host names of a public port, such as `shop.example.com`. Each needs a DNS record that names the lease.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub hosts: Vec<String>,
 }
 
 /// Transport protocol of a port.
@@ -180,6 +184,8 @@ pub enum ExposeDocument {
     Internal,
     /// The tenant too, by HTTP through the provider's gateway.
     Tenant,
+    /// Everybody, by HTTP under a host name that the provider makes, and under `hosts`.
+    Public,
 }
 
 /// A persistent volume of each replica.

@@ -9,6 +9,7 @@
 mod canonical;
 mod document;
 mod error;
+mod host;
 mod image;
 mod locate;
 mod names;
@@ -28,6 +29,7 @@ pub use document::{
     VersionDocument, VolumeDocument,
 };
 pub use error::{ParseError, Problem};
+pub use host::{HostName, ParseHost};
 pub use image::{ImageRef, ParseImage};
 pub use names::{EnvName, Label, MountPath, ParseName, ServiceName, VolumeName};
 pub use parse::{MAX_DOCUMENT_BYTES, Source, Variables, parse, parse_source};

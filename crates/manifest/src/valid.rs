@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::host::HostName;
 use crate::image::ImageRef;
 use crate::names::{EnvName, Label, MountPath, ServiceName, VolumeName};
 use crate::quantity::{Bytes, CpuMilli, Seconds};
@@ -103,7 +104,7 @@ pub struct Port(pub u16);
 pub struct UserId(pub i64);
 
 /// A port that a service listens on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServicePort {
     /// Port number.
     pub port: Port,
@@ -111,6 +112,8 @@ pub struct ServicePort {
     pub protocol: Protocol,
     /// Who may reach it.
     pub expose: Expose,
+    /// Host names of the tenant's own, for a public port. No two ports of a manifest share one.
+    pub hosts: Vec<HostName>,
 }
 
 /// Transport protocol.
@@ -122,13 +125,15 @@ pub enum Protocol {
     Udp,
 }
 
-/// Who may reach a port.
+/// Who may reach a port. Each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Expose {
     /// The other services of the lease.
     Internal,
     /// The tenant too, through the provider's gateway.
     Tenant,
+    /// Everybody, by HTTP under host names.
+    Public,
 }
 
 /// A persistent volume of each replica.

@@ -1,6 +1,6 @@
 //! Document to [`ValidManifest`]: every rule is checked and every problem reported, not only the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -42,6 +42,12 @@ pub mod limits {
     pub const PORT: RangeInclusive<i64> = 1..=65_535;
     /// Ports of one service.
     pub const PORTS: RangeInclusive<usize> = 0..=16;
+    /// Host names of one public port.
+    pub const HOSTS: RangeInclusive<usize> = 0..=4;
+    /// Host names of a workload.
+    pub const ALL_HOSTS: RangeInclusive<usize> = 0..=16;
+    /// Characters of a service's name that has a public port: it becomes part of a DNS label with the lease and the port.
+    pub const PUBLIC_SERVICE_NAME: RangeInclusive<usize> = 1..=30;
     /// Volumes of one service.
     pub const VOLUMES: RangeInclusive<usize> = 0..=4;
     /// Environment variables of one service, secret ones included.
@@ -82,12 +88,14 @@ pub fn validate(manifest: &Manifest) -> Result<ValidManifest, Vec<Problem>> {
     let mut services = BTreeMap::new();
     for (service_name, document) in &manifest.services {
         let path = services_path.field(service_name);
-        let service_name = check.parsed(&path, service_name);
-        let service = service::check_service(&mut check, &path, manifest.tier, document);
-        if let (Some(service_name), Some(service)) = (service_name, service) {
+        let parsed_name = check.parsed(&path, service_name);
+        let service = service::check_service(&mut check, &path, service_name, manifest.tier, document);
+        if let (Some(service_name), Some(service)) = (parsed_name, service) {
             services.insert(service_name, service);
         }
     }
+
+    check_hosts_once(&mut check, &services_path, manifest);
 
     match (name, duration, check.problems.is_empty()) {
         (Some(name), Some(duration), true) => Ok(ValidManifest {
@@ -100,6 +108,24 @@ pub fn validate(manifest: &Manifest) -> Result<ValidManifest, Vec<Problem>> {
         }),
         _ => Err(check.problems),
     }
+}
+
+/// A host leads to one port, so no two ports of a workload may ask for the same.
+fn check_hosts_once(check: &mut Check, services_path: &Path, manifest: &Manifest) {
+    let mut seen = BTreeSet::new();
+    let mut count = 0;
+    for (service_name, service) in &manifest.services {
+        for (position, port) in service.ports.iter().enumerate() {
+            let path = services_path.field(service_name).field("ports").index(position).field("hosts");
+            for (position, host) in port.hosts.iter().enumerate() {
+                count += 1;
+                if !seen.insert(host) {
+                    check.refuse(&path.index(position), "is listed twice in this manifest");
+                }
+            }
+        }
+    }
+    check.count(services_path, count, limits::ALL_HOSTS, "hosts");
 }
 
 fn tier(tier: TierDocument) -> market::Tier {

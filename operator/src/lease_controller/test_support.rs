@@ -36,7 +36,7 @@ use crate::{
         kubelet::{KubeletClient, KubeletTrust},
     },
     metrics::Metrics,
-    settings::Settings,
+    settings::{Settings, exposure::Exposure},
 };
 
 pub(crate) const SYSTEM: &str = "leasehold-system";
@@ -155,6 +155,14 @@ pub(crate) fn settings() -> Settings {
         node_taint: Some("leasehold.dev/pool".to_owned()),
         tiers: Tier::ALL.into(),
         sandbox_runtime_class: "gvisor".to_owned(),
+        exposure: Some(Exposure {
+            gateway: "gateway-system/public/web".parse().unwrap(),
+            data_plane: "gateway-system/app=proxy".parse().unwrap(),
+            public_domain: "apps.example.net".parse().unwrap(),
+            reserved_domains: vec!["owner.example".parse().unwrap()],
+            host_cooldown: jiff::SignedDuration::from_hours(24),
+            host_grace: jiff::SignedDuration::from_hours(1),
+        }),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crd::{ComputeLease, LeaseName, convert, convert::LeaseSpec, reason};
 use kube::ResourceExt;
-use manifest::ValidManifest;
+use manifest::{Expose, ValidManifest};
 use market::{Dimension, Limits, Tier};
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     tiers::{Confinement, Stage, Tiers, Unavailable},
     volumes::VolumesChanged,
 };
+use crate::settings::exposure::Exposure;
 
 /// A lease whose manifest was accepted.
 #[derive(Clone, Debug, PartialEq)]
@@ -254,6 +255,17 @@ pub fn validate(lease: &ComputeLease, facts: Facts<'_>) -> Result<Validated, Ref
         storage_class,
         closed_classes,
     })
+}
+
+/// Refuses public ports where there is no Gateway to serve them.
+pub fn check_exposure(lease: Validated, exposure: Option<&Exposure>) -> Result<Validated, Refusal> {
+    let ports = lease.manifest.services().values().flat_map(|service| &service.ports);
+    if exposure.is_none() && ports.into_iter().any(|port| port.expose == Expose::Public) {
+        return Err(Refusal::ResourceNotOffered(
+            "public ports (this provider has no Gateway for expose: public)",
+        ));
+    }
+    Ok(lease)
 }
 
 fn check_limits(asked: &Limits, leased: &Limits) -> Result<(), Refusal> {

@@ -328,7 +328,7 @@ fn serving(port: i32) -> crd::ComputeLease {
             replicas: 1,
             ready_replicas: 1,
             trouble: None,
-            ports: vec![crd::PortStatus { port, protocol: crd::PortProtocol::Tcp }],
+            ports: vec![crd::PortStatus { port, protocol: crd::PortProtocol::Tcp, hosts: Vec::new() }],
             pods: vec![],
         }],
         ..crd::ComputeLeaseStatus::default()

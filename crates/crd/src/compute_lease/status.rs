@@ -90,6 +90,22 @@ pub struct PortStatus {
     pub port: i32,
     /// Transport protocol.
     pub protocol: PortProtocol,
+    /// Public host names of the port: the one that the provider made first, then the tenant's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostStatus>,
+}
+
+/// One public host name.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct HostStatus {
+    /// The host.
+    pub host: String,
+    /// `HostsRouted` when requests for it are led to the port, or the reason why not.
+    pub reason: String,
+    /// What the tenant can do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// Transport protocol of a port.

@@ -7,6 +7,7 @@ use crate::document::{
     ExposeDocument, GpuDocument, PortDocument, ProtocolDocument, ReadinessDocument, ServiceDocument,
     TierDocument, VolumeDocument,
 };
+use crate::host::HostName;
 use crate::names::EnvName;
 use crate::path::Path;
 use crate::quantity::{Bytes, CpuMilli};
@@ -18,6 +19,7 @@ use crate::valid::{
 pub(super) fn check_service(
     check: &mut Check,
     path: &Path,
+    name: &str,
     tier: TierDocument,
     document: &ServiceDocument,
 ) -> Option<Service> {
@@ -40,6 +42,15 @@ pub(super) fn check_service(
         "replicas",
     );
     let ports = check_ports(check, &path.field("ports"), &document.ports);
+    if ports.iter().any(|port| port.expose == Expose::Public)
+        && !limits::PUBLIC_SERVICE_NAME.contains(&name.len())
+    {
+        let longest = limits::PUBLIC_SERVICE_NAME.end();
+        check.refuse(
+            path,
+            format!("a service with a public port has a name of at most {longest} characters: it becomes part of a host name"),
+        );
+    }
     let volumes = check_volumes(check, &path.field("volumes"), &document.volumes);
     let readiness = document
         .readiness
@@ -174,19 +185,36 @@ fn check_ports(check: &mut Check, path: &Path, documents: &[PortDocument]) -> Ve
         let expose = match document.expose {
             ExposeDocument::Internal => Expose::Internal,
             ExposeDocument::Tenant => Expose::Tenant,
+            ExposeDocument::Public => Expose::Public,
         };
-        if (protocol, expose) == (Protocol::Udp, Expose::Tenant) {
-            check.refuse(
+        match (protocol, expose) {
+            (Protocol::Udp, Expose::Tenant) => check.refuse(
                 &path.field("expose"),
                 "the gateway forwards HTTP only; expose a tcp port to the tenant",
-            );
+            ),
+            (Protocol::Udp, Expose::Public) => check
+                .refuse(&path.field("expose"), "only HTTP is public; a udp port would need a leased address"),
+            _ => {}
         }
+        let hosts = check_hosts(check, &path.field("hosts"), expose, &document.hosts);
         if ports.iter().any(|other| (other.port, other.protocol) == (port, protocol)) {
             check.refuse(&path, format!("port {} is listed twice", port.0));
         }
-        ports.push(ServicePort { port, protocol, expose });
+        ports.push(ServicePort { port, protocol, expose, hosts });
     }
     ports
+}
+
+fn check_hosts(check: &mut Check, path: &Path, expose: Expose, hosts: &[String]) -> Vec<HostName> {
+    check.count(path, hosts.len(), limits::HOSTS, "hosts");
+    if expose != Expose::Public && !hosts.is_empty() {
+        check.refuse(path, "only a port with expose: public has hosts");
+    }
+    hosts
+        .iter()
+        .enumerate()
+        .filter_map(|(position, host)| check.parsed(&path.index(position), host))
+        .collect()
 }
 
 fn check_volumes(check: &mut Check, path: &Path, documents: &[VolumeDocument]) -> Vec<Volume> {

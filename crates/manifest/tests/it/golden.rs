@@ -65,6 +65,8 @@ cases!(
     a_variable_is_replaced_before_the_rules_are_checked: "variable",
     an_absent_value_is_refused: "null-value",
     every_problem_is_reported_at_once: "many-problems",
+    public_ports_may_have_hosts: "public",
+    every_problem_of_public_ports_is_reported: "public-problems",
 );
 
 #[test]

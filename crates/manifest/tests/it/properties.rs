@@ -8,7 +8,7 @@ fn manifest_text() -> impl Strategy<Value = String> {
         10_u64..512_000,
         4_u64..4_096,
         1_i64..64,
-        prop::option::of(1_i64..65_535),
+        prop::option::of((1_i64..65_535, prop::sample::select(vec!["internal", "tenant", "public"]))),
         prop::option::of(1_u64..1_000),
         prop::collection::btree_map("[A-JL-M][A-Z0-9_]{0,8}", "\\PC{0,16}", 0..4),
     );
@@ -21,7 +21,13 @@ fn manifest_text() -> impl Strategy<Value = String> {
                         "image": format!("registry.example/{name}@sha256:{}", "a".repeat(64)),
                         "resources": { "cpu": format!("{cpu}m"), "memory": format!("{memory}Mi") },
                         "replicas": replicas,
-                        "ports": port.map(|port| serde_json::json!({ "port": port })).into_iter().collect::<Vec<_>>(),
+                        "ports": port
+                            .map(|(port, expose)| {
+                                let hosts = if expose == "public" { vec![format!("{name}.example.com")] } else { Vec::new() };
+                                serde_json::json!({ "port": port, "expose": expose, "hosts": hosts })
+                            })
+                            .into_iter()
+                            .collect::<Vec<_>>(),
                         "volumes": volume
                             .map(|size| serde_json::json!({ "name": "v", "mountPath": "/v", "size": format!("{size}Mi") }))
                             .into_iter()

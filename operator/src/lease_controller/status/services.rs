@@ -61,13 +61,14 @@ fn counts(name: &ServiceName, service: &Service, pods: &[&Arc<Pod>]) -> ServiceS
         ports: service
             .ports
             .iter()
-            .filter(|port| port.expose == Expose::Tenant)
+            .filter(|port| port.expose != Expose::Internal)
             .map(|port| PortStatus {
                 port: i32::from(port.port.0),
                 protocol: match port.protocol {
                     Protocol::Tcp => PortProtocol::Tcp,
                     Protocol::Udp => PortProtocol::Udp,
                 },
+                hosts: Vec::new(),
             })
             .collect(),
         pods: pods

@@ -60,7 +60,7 @@ fn check_exposed(view: &LeaseView, target: &Target<'_>) -> Result<()> {
     } else {
         Err(Refused::new(
             ErrorCode::PortNotExposed,
-            "the manifest does not expose this port to the tenant (expose: tenant)",
+            "the manifest does not expose this port to the tenant (expose: tenant or public)",
         ))
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::{Extension, Json};
 use crd::{ComputeLease, Phase, PortProtocol, condition};
-use gateway_api::{LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble};
+use gateway_api::{HostStatus, LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble};
 
 use crate::agent::LeaseView;
 use crate::gateway::middleware::Admitted;
@@ -56,8 +56,17 @@ fn service(service: &crd::ServiceStatus) -> ServiceStatus {
         PortProtocol::Tcp => "tcp".to_owned(),
         PortProtocol::Udp => "udp".to_owned(),
     };
+    let host = |host: &crd::HostStatus| HostStatus {
+        host: host.host.clone(),
+        reason: host.reason.clone(),
+        message: host.message.clone(),
+    };
     let ports = service.ports.iter().filter_map(|port| {
-        Some(PortStatus { port: u16::try_from(port.port).ok()?, protocol: protocol(port.protocol) })
+        Some(PortStatus {
+            port: u16::try_from(port.port).ok()?,
+            protocol: protocol(port.protocol),
+            hosts: port.hosts.iter().map(host).collect(),
+        })
     });
     let pods = service.pods.iter().map(|pod| PodStatus {
         name: pod.name.clone(),
