@@ -63,6 +63,7 @@ impl Running {
                 node_taint: None,
                 tiers: [Tier::Strict].into(),
                 sandbox_runtime_class: "gvisor".to_owned(),
+                exposure: None,
             },
         };
         let (ready, shutdown) = (Checks::new(), CancellationToken::new());
