@@ -13,6 +13,7 @@ pub mod events;
 pub mod memory;
 pub mod owned;
 pub mod pods;
+pub mod rollout;
 pub mod run;
 pub mod status;
 pub mod tiers;
@@ -22,7 +23,7 @@ pub mod volumes;
 
 use std::{sync::Arc, time::Duration};
 
-use crd::{ComputeLease, DesiredState, Phase};
+use crd::{ComputeLease, ComputeLeaseStatus, DesiredState, Phase};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{Node, PersistentVolumeClaim, Pod},
@@ -42,10 +43,11 @@ use self::{
     end::Ending,
     memory::Memory,
     owned::Owned,
+    rollout::Course,
     run::Synced,
     status::Outcome,
     tiers::{Stage, Tiers},
-    validate::{Facts, Refusal, Remedy},
+    validate::{Facts, Refusal, Remedy, Validated},
 };
 use crate::{meter::Meter, metrics::Metrics, settings::Settings};
 
@@ -192,23 +194,9 @@ async fn step(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
 
 async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     ctx.meter.observe(lease, &ctx.stores, (ctx.clock)());
-    let found = dereference_all(lease, ctx).await.map_err(Error::Dereference)?;
-    let facts = Facts {
-        manifest: &found.manifest,
-        storage: &found.storage,
-        tiers: &found.tiers,
-        stage: match found.namespace {
-            NamespaceState::Ours(_) => Stage::Provisioned,
-            NamespaceState::Missing | NamespaceState::OthersTerminating | NamespaceState::Foreign => {
-                Stage::New
-            }
-        },
-    };
-    let checked = validate::validate(lease, facts)
-        .and_then(|validated| validate::check_exposure(validated, ctx.settings.exposure.as_ref()));
-    let validated = match checked {
-        Ok(validated) => validated,
-        Err(refusal) => return refuse(lease, ctx, &refusal).await,
+    let (found, validated) = match choose(lease, ctx).await.map_err(Error::Dereference)? {
+        (found, Ok(validated)) => (found, validated),
+        (_, Err(refusal)) => return refuse(lease, ctx, &refusal).await,
     };
     let objects = build::build(&validated, &ctx.settings, &found.addresses);
     match apply_all(lease, ctx, &found, objects).await {
@@ -217,8 +205,7 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
                 .await
                 .map_err(Error::UpdateStatus)?;
             Ok(Action::requeue(match applied {
-                Applied::Complete if ctx.memory.status(lease).phase == Phase::Ready => RESYNC,
-                Applied::Complete => WAITING,
+                Applied::Complete => complete(lease, &ctx.memory.status(lease), &validated.course),
                 Applied::AwaitingQuota | Applied::NamespaceConflict | Applied::NamespaceTerminating => {
                     LOOK_AGAIN
                 }
@@ -230,6 +217,69 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
             Err(Error::Apply(error))
         }
     }
+}
+
+/// When to look again at a lease of which everything is applied.
+fn complete(lease: &ComputeLease, status: &ComputeLeaseStatus, course: &Course) -> Duration {
+    match (status.phase, status.rollout) {
+        // The update failed just now.
+        _ if *course == Course::Newest && rollout::course(lease, status) != Course::Newest => Duration::ZERO,
+        (Phase::Ready | Phase::Paused, None) => RESYNC,
+        _ => WAITING,
+    }
+}
+
+/// Reads and validates the manifest that is to run: the newest, or the one before it when the newest failed or is refused.
+async fn choose(
+    lease: &ComputeLease,
+    ctx: &Context,
+) -> Result<(Dereferenced, Result<Validated, Refusal>), dereference::Error> {
+    let course = rollout::course(lease, &ctx.memory.status(lease));
+    let previous = rollout::with_previous(lease);
+    let mut stranded = None;
+    if let (Course::Previous, Some(previous)) = (&course, &previous) {
+        match read(previous, ctx).await? {
+            (found, Ok(validated)) => return Ok((found, Ok(Validated { course, ..validated }))),
+            (_, Err(refusal)) => stranded = Some(refusal.to_string()),
+        }
+    }
+    let (found, newest) = read(lease, ctx).await?;
+    match (newest, previous) {
+        (Ok(validated), _) => {
+            let course = stranded.map_or(Course::Newest, |why| Course::Stranded { why });
+            Ok((found, Ok(Validated { course, ..validated })))
+        }
+        // The limits hold for every revision. What ran before runs on, and is kept as it should be.
+        (Err(refusal), Some(previous)) => match read(&previous, ctx).await? {
+            (found, Ok(validated)) => {
+                let course = Course::Refused { reason: refusal.reason(), why: refusal.to_string() };
+                Ok((found, Ok(Validated { course, ..validated })))
+            }
+            (_, Err(_)) => Ok((found, Err(refusal))),
+        },
+        (Err(refusal), None) => Ok((found, Err(refusal))),
+    }
+}
+
+async fn read(
+    lease: &ComputeLease,
+    ctx: &Context,
+) -> Result<(Dereferenced, Result<Validated, Refusal>), dereference::Error> {
+    let found = dereference_all(lease, ctx).await?;
+    let facts = Facts {
+        manifest: &found.manifest,
+        storage: &found.storage,
+        tiers: &found.tiers,
+        stage: match found.namespace {
+            NamespaceState::Ours(_) => Stage::Provisioned,
+            NamespaceState::Missing | NamespaceState::OthersTerminating | NamespaceState::Foreign => {
+                Stage::New
+            }
+        },
+    };
+    let validated = validate::validate(lease, facts)
+        .and_then(|validated| validate::check_exposure(validated, ctx.settings.exposure.as_ref()));
+    Ok((found, validated))
 }
 
 async fn refuse(lease: &ComputeLease, ctx: &Context, refusal: &Refusal) -> Result<Action> {

@@ -43,3 +43,5 @@ pub const APPLIED_HASH: &str = "leasehold.dev/applied-hash";
 pub const MANIFEST_KEY: &str = "manifest.json";
 /// Key of the salt (`0x` and 64 hex digits) in the manifest Secret.
 pub const SALT_KEY: &str = "salt";
+/// Annotation of a pod: digest of the template that it was made from.
+pub const FORM: &str = "leasehold.dev/form";

@@ -8,7 +8,7 @@ mod container;
 mod eviction;
 mod image;
 mod memory_limit;
-mod probe;
+pub(super) mod probe;
 mod scheduling;
 mod start;
 pub mod text;

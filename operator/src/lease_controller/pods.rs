@@ -29,6 +29,11 @@ pub fn is_ready(pod: &Pod) -> bool {
         && conditions.into_iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
+/// Whether a pod was made from the template with this digest.
+pub fn has_form(pod: &Pod, form: &str) -> bool {
+    pod.annotations().get(labels::FORM).map(String::as_str) == Some(form)
+}
+
 /// Whether a pod has ended and will never run again, such as one that was evicted. The cluster keeps thousands of them.
 pub fn is_over(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());

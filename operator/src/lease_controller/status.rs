@@ -1,6 +1,7 @@
 //! The status of a lease, computed from values alone.
 
 mod services;
+mod update;
 
 use std::sync::Arc;
 
@@ -13,8 +14,16 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::{Applied, end::Ending, validate::Validated};
-use crate::meter::{Freshness, MeterView};
+use super::{
+    Applied,
+    end::Ending,
+    rollout::Course,
+    validate::{Activity, Validated},
+};
+use crate::{
+    meter::{Freshness, MeterView},
+    settings::Settings,
+};
 
 /// What one reconciliation came to.
 #[derive(Debug)]
@@ -62,6 +71,8 @@ pub struct Observation<'a> {
     pub outcome: Outcome<'a>,
     /// Pods of the lease.
     pub pods: &'a [Arc<Pod>],
+    /// Decisions of the provider, which the form of a pod follows from.
+    pub settings: &'a Settings,
     /// What the meter counted.
     pub meter: MeterView,
     /// The time.
@@ -70,7 +81,7 @@ pub struct Observation<'a> {
 
 /// Computes the status.
 pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
-    let Observation { lease, current, outcome, pods, meter, now } = observation;
+    let Observation { lease, current, outcome, pods, settings, meter, now } = observation;
     let mut draft = Draft {
         status: ComputeLeaseStatus { observed_generation: lease.metadata.generation, ..current.clone() },
         generation: lease.metadata.generation,
@@ -81,6 +92,9 @@ pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
         Outcome::Accepted { lease: validated, applied } => {
             accepted(&mut draft, validated, pods);
             progress(&mut draft, validated, applied);
+            if applied == Applied::Complete {
+                update::track(&mut draft, lease, validated, pods, settings);
+            }
         }
         Outcome::Failed { lease: validated, message } => {
             accepted(&mut draft, validated, pods);
@@ -124,12 +138,21 @@ fn refused(draft: &mut Draft, reason: &'static str, message: String) {
 }
 
 fn accepted(draft: &mut Draft, lease: &Validated, pods: &[Arc<Pod>]) {
-    draft.set(condition::ACCEPTED, ConditionStatus::True, reason::ACCEPTED, "");
+    match &lease.course {
+        // What runs was accepted before; the condition is about what the tenant wants now.
+        Course::Refused { reason, why } => {
+            draft.set(condition::ACCEPTED, ConditionStatus::False, reason, why)
+        }
+        Course::Newest | Course::Previous | Course::Stranded { .. } => {
+            draft.set(condition::ACCEPTED, ConditionStatus::True, reason::ACCEPTED, "");
+        }
+    }
     draft.status.services = services::statuses(lease, &draft.status.services, pods, draft.now);
 }
 
 fn progress(draft: &mut Draft, lease: &Validated, applied: Applied) {
     let (reason, message) = match applied {
+        Applied::Complete if lease.activity == Activity::Paused => return paused(draft, lease),
         Applied::Complete => return running(draft, lease),
         Applied::AwaitingQuota => (reason::AWAITING_QUOTA, "waiting until the namespace's quota is in force"),
         Applied::NamespaceConflict => {
@@ -152,6 +175,16 @@ fn progress(draft: &mut Draft, lease: &Validated, applied: Applied) {
         Applied::NamespaceConflict => Phase::Pending,
         Applied::Complete | Applied::AwaitingQuota | Applied::NamespaceTerminating => Phase::Provisioning,
     };
+}
+
+/// One text while pods still stop and after, so that a pause costs one write.
+fn paused(draft: &mut Draft, lease: &Validated) {
+    let message = "paused: nothing runs, and the volumes are kept";
+    draft.status.namespace = Some(lease.name.to_string());
+    draft.set(condition::PROVISIONED, ConditionStatus::True, reason::OBJECTS_APPLIED, "");
+    draft.set(condition::READY, ConditionStatus::False, reason::PAUSED, message);
+    draft.status.phase = Phase::Paused;
+    draft.status.message = Some(message.to_owned());
 }
 
 fn running(draft: &mut Draft, lease: &Validated) {

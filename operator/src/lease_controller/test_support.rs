@@ -1,13 +1,13 @@
 //! Fixtures of the reconcile tests: one lease, its manifest, and a context on a mock API server.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{cell::Cell, collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use crd::{
-    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, ResourceLimits, TierName,
-    convert,
+    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, PreviousManifest,
+    ResourceLimits, TierName, convert,
 };
 use futures::channel::mpsc;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     ByteString,
     api::{
@@ -29,7 +29,15 @@ use telemetry::Registry;
 use testkit::mock_api::MockApi;
 use tokio::time::Duration;
 
-use super::{Context, Stores, memory::Memory, run::Synced};
+use super::{
+    Context, Stores,
+    build::workload,
+    memory::Memory,
+    rollout::Course,
+    run::Synced,
+    tiers::Confinement,
+    validate::{Activity, Validated},
+};
 use crate::{
     meter::{
         Meter, MeterSettings,
@@ -46,6 +54,20 @@ const SALT: B256 = B256::repeat_byte(0x5a);
 
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(NOW).unwrap()
+}
+
+thread_local! {
+    static PASSED: Cell<i64> = const { Cell::new(0) };
+}
+
+/// The clock of the scenarios of this thread, which is one test.
+fn clock() -> Timestamp {
+    now() + SignedDuration::from_secs(PASSED.get())
+}
+
+/// Lets time pass.
+pub(crate) fn pass(seconds: i64) {
+    PASSED.set(PASSED.get() + seconds);
 }
 
 pub(crate) fn lease_id() -> LeaseId {
@@ -187,8 +209,31 @@ pub(crate) fn runtime_class() -> RuntimeClass {
     .unwrap()
 }
 
-/// A ready pod of a service.
+/// The guestbook, or a changed one, as it was accepted.
+pub(crate) fn validated_of(yaml: &str) -> Validated {
+    Validated {
+        name: name(),
+        uid: UID.to_owned(),
+        tier: market::Tier::Strict,
+        confinement: Confinement::Strict,
+        manifest: manifest_of(yaml),
+        storage_class: Some("local-path".to_owned()),
+        closed_classes: BTreeSet::new(),
+        activity: Activity::Running,
+        course: Course::Newest,
+    }
+}
+
+/// A ready pod of a service of the guestbook.
 pub(crate) fn pod(service: &str, index: usize) -> Pod {
+    pod_of(&manifest_yaml(), service, index)
+}
+
+/// A ready pod of a service, made from the template that this manifest gives.
+pub(crate) fn pod_of(yaml: &str, service: &str, index: usize) -> Pod {
+    let lease = validated_of(yaml);
+    let found = lease.manifest.services().iter().find(|(name, _)| name.as_str() == service);
+    let form = found.map(|(name, service)| workload::present_form(&lease, &settings(), name, service));
     serde_json::from_value(json!({
         "metadata": {
             "name": format!("{service}-{index}"),
@@ -198,7 +243,8 @@ pub(crate) fn pod(service: &str, index: usize) -> Pod {
                 "app.kubernetes.io/managed-by": "leasehold-operator",
                 "leasehold.dev/lease": name().label_value(),
                 "leasehold.dev/service": service,
-            }
+            },
+            "annotations": { "leasehold.dev/form": form.unwrap_or_default() }
         },
         "spec": { "nodeName": "node-a", "containers": [{ "name": "workload" }] },
         "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] }
@@ -252,7 +298,7 @@ impl Scenario {
             meter,
             metrics,
             memory: Memory::default(),
-            clock: now,
+            clock,
         });
         let mut scenario = Self {
             api,
@@ -272,6 +318,24 @@ impl Scenario {
     pub(crate) fn put_manifest(&self, yaml: &str) {
         let path = format!("/api/v1/namespaces/{SYSTEM}/secrets/{}", name().manifest_secret());
         self.api.insert(&path, manifest_secret(yaml));
+    }
+
+    /// Uploads another manifest beside the present one, as the agent does.
+    pub(crate) fn update_manifest(&self, yaml: &str, revision: i64) {
+        let secret = format!("{}-{revision}", name().manifest_secret());
+        let mut object = manifest_secret(yaml);
+        object.metadata.name = Some(secret.clone());
+        self.api.insert(&format!("/api/v1/namespaces/{SYSTEM}/secrets/{secret}"), object);
+        self.change_lease(|changed| {
+            let before = changed.spec.manifest.take().unwrap();
+            let hash = lease(yaml).spec.manifest.unwrap().hash;
+            let previous = Some(PreviousManifest {
+                secret_name: before.secret_name,
+                hash: before.hash,
+                revision: before.revision,
+            });
+            changed.spec.manifest = Some(ManifestRef { secret_name: secret, hash, revision, previous });
+        });
     }
 
     pub(crate) fn put_class(&mut self, class: StorageClass) {

@@ -5,6 +5,8 @@ use serde_json::json;
 
 use super::{test_support::*, *};
 
+mod lifecycle;
+
 const CREATED: [&str; 13] = [
     "APPLY /api/v1/namespaces/LEASE/limitranges/lease",
     "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/lease",

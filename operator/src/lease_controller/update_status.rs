@@ -33,6 +33,7 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
         current: &current,
         outcome,
         pods: &pods::of_lease(&ctx.stores.pods, lease),
+        settings: &ctx.settings,
         meter: ctx.meter.view(lease, now),
         now,
     });

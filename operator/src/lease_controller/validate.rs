@@ -4,13 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use crd::{ComputeLease, LeaseName, convert, convert::LeaseSpec, reason};
+use crd::{ComputeLease, DesiredState, LeaseName, convert, convert::LeaseSpec, reason};
 use kube::ResourceExt;
 use manifest::{Expose, ValidManifest};
 use market::{Dimension, Limits, Tier};
 
 use super::{
     dereference::{ClassFacts, ManifestState, StorageState},
+    rollout::Course,
     tiers::{Confinement, Stage, Tiers, Unavailable},
     volumes::VolumesChanged,
 };
@@ -33,6 +34,19 @@ pub struct Validated {
     pub storage_class: Option<String>,
     /// The cluster's other classes, which the lease may not use.
     pub closed_classes: BTreeSet<String>,
+    /// Whether it runs.
+    pub activity: Activity,
+    /// Which of its manifests this is.
+    pub course: Course,
+}
+
+/// Whether a lease's workloads run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// They do.
+    Running,
+    /// No pod may be there; volumes are kept.
+    Paused,
 }
 
 /// What a lease is held against.
@@ -254,6 +268,11 @@ pub fn validate(lease: &ComputeLease, facts: Facts<'_>) -> Result<Validated, Ref
         manifest,
         storage_class,
         closed_classes,
+        activity: match spec.desired {
+            DesiredState::Paused => Activity::Paused,
+            DesiredState::Running | DesiredState::Ended => Activity::Running,
+        },
+        course: Course::Newest,
     })
 }
 

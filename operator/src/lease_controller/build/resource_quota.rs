@@ -8,7 +8,7 @@ use k8s_openapi::{
 };
 
 use super::{EPHEMERAL_STORAGE_BYTES, metadata, milli, number};
-use crate::lease_controller::validate::Validated;
+use crate::lease_controller::validate::{Activity, Validated};
 
 /// Name of the quota.
 pub const NAME: &str = "lease";
@@ -43,7 +43,8 @@ pub fn build(lease: &Validated) -> ResourceQuota {
         ("limits.ephemeral-storage", ephemeral()),
         ("requests.storage", number(sum(|service| service.volumes.iter().map(|volume| volume.size.0).sum()))),
         ("persistentvolumeclaims", number(sum(|service| service.volumes.len() as u64))),
-        ("pods", number(pods)),
+        // A pause leaves no room for a pod, whoever would make it.
+        ("pods", number(if lease.activity == Activity::Paused { 0 } else { pods })),
         ("services", number(count(|service| !service.ports.is_empty()))),
         ("services.nodeports", number(0)),
         ("services.loadbalancers", number(0)),

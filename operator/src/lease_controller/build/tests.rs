@@ -3,8 +3,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::lease_controller::{
+    rollout::Course,
     test_support::{UID, check_golden, manifest_of, manifest_yaml, name, settings},
     tiers::{Confinement, Overhead, Sandbox},
+    validate::Activity,
 };
 
 fn validated() -> Validated {
@@ -29,6 +31,8 @@ fn of_tier(tier: Tier) -> Validated {
         ),
         storage_class: Some("local-path".to_owned()),
         closed_classes: ["tape".to_owned()].into(),
+        activity: Activity::Running,
+        course: Course::Newest,
     }
 }
 

@@ -6,7 +6,9 @@ use k8s_openapi::{
             Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment, StatefulSet,
             StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec,
         },
-        core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
+        core::v1::{
+            PersistentVolumeClaim, PersistentVolumeClaimSpec, PodTemplateSpec, VolumeResourceRequirements,
+        },
     },
     apimachinery::pkg::{
         apis::meta::v1::{LabelSelector, ObjectMeta},
@@ -14,9 +16,13 @@ use k8s_openapi::{
     },
 };
 use manifest::{Service, ServiceName};
+use sha2::{Digest, Sha256};
 
 use super::{Workload, number, pod, quantities, service_labels, service_metadata, service_selector};
-use crate::{lease_controller::validate::Validated, settings::Settings};
+use crate::{
+    lease_controller::validate::{Activity, Validated},
+    settings::Settings,
+};
 
 /// The workload of a service.
 pub fn build(lease: &Validated, settings: &Settings, name: &ServiceName, service: &Service) -> Workload {
@@ -31,7 +37,7 @@ fn deployment(lease: &Validated, settings: &Settings, name: &ServiceName, servic
     Deployment {
         metadata: service_metadata(lease, name.as_str(), name),
         spec: Some(DeploymentSpec {
-            replicas: Some(replicas(service)),
+            replicas: Some(replicas(lease, service)),
             revision_history_limit: Some(1),
             selector: selector(lease, name),
             strategy: Some(DeploymentStrategy {
@@ -42,7 +48,7 @@ fn deployment(lease: &Validated, settings: &Settings, name: &ServiceName, servic
                     max_unavailable: Some(IntOrString::Int(1)),
                 }),
             }),
-            template: pod::template(lease, settings, name, service),
+            template: template(lease, settings, name, service),
             ..DeploymentSpec::default()
         }),
         ..Deployment::default()
@@ -58,19 +64,19 @@ fn stateful_set(
     StatefulSet {
         metadata: service_metadata(lease, name.as_str(), name),
         spec: Some(StatefulSetSpec {
-            replicas: Some(replicas(service)),
+            replicas: Some(replicas(lease, service)),
             revision_history_limit: Some(1),
             service_name: Some(name.to_string()),
             // Replicas of strangers' software owe each other no order.
             pod_management_policy: Some("Parallel".to_owned()),
             selector: selector(lease, name),
-            template: pod::template(lease, settings, name, service),
+            template: template(lease, settings, name, service),
             volume_claim_templates: Some(
                 service.volumes.iter().map(|volume| claim(lease, name, volume)).collect(),
             ),
             persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
                 when_deleted: Some("Delete".to_owned()),
-                // A paused lease has no replicas, and its data.
+                // A pause scales to nothing and keeps the data, and so does a hand that scales by mistake.
                 when_scaled: Some("Retain".to_owned()),
             }),
             ..StatefulSetSpec::default()
@@ -106,6 +112,38 @@ fn selector(lease: &Validated, name: &ServiceName) -> LabelSelector {
 }
 
 /// The manifest allows at most 64.
-fn replicas(service: &Service) -> i32 {
-    i32::try_from(service.replicas.0).unwrap_or(i32::MAX)
+fn replicas(lease: &Validated, service: &Service) -> i32 {
+    match lease.activity {
+        Activity::Running => i32::try_from(service.replicas.0).unwrap_or(i32::MAX),
+        Activity::Paused => 0,
+    }
+}
+
+/// The template, marked with a digest of itself, so that its pods tell which one they were made from.
+fn template(
+    lease: &Validated,
+    settings: &Settings,
+    name: &ServiceName,
+    service: &Service,
+) -> PodTemplateSpec {
+    let mut template = pod::template(lease, settings, name, service);
+    let form = form(&template);
+    template
+        .metadata
+        .get_or_insert_default()
+        .annotations
+        .get_or_insert_default()
+        .insert(crd::labels::FORM.to_owned(), form);
+    template
+}
+
+/// What pods of a service carry as [`crd::labels::FORM`] when they were made from the present template.
+pub fn present_form(lease: &Validated, settings: &Settings, name: &ServiceName, service: &Service) -> String {
+    form(&pod::template(lease, settings, name, service))
+}
+
+fn form(template: &PodTemplateSpec) -> String {
+    // A value without maps of non-text keys always has a JSON form; were it ever not so, no pod would count as present.
+    let json = serde_json::to_vec(template).unwrap_or_default();
+    data_encoding::HEXLOWER.encode(&Sha256::digest(&json)[..16])
 }

@@ -27,7 +27,7 @@ pub(super) fn diagnose(probe: &Probe, started: Timestamp, evidence: &Evidence<'_
 }
 
 /// How long after its start a container may be not ready without anything being wrong.
-pub(super) fn own_time(probe: &Probe) -> SignedDuration {
+pub(crate) fn own_time(probe: &Probe) -> SignedDuration {
     let rounds =
         i64::from(probe.period_seconds.max(probe.timeout_seconds)) * i64::from(probe.failure_threshold);
     SignedDuration::from_secs(

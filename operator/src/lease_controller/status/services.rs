@@ -10,7 +10,7 @@ use manifest::{Expose, Protocol, Service, ServiceName};
 use crate::lease_controller::{
     diagnosis::{self, Evidence, text::Hidden},
     pods,
-    validate::Validated,
+    validate::{Activity, Validated},
 };
 
 /// Pods of one service in the status: twice its replicas at most. A tenant may make more by being evicted again and again,
@@ -31,7 +31,7 @@ pub(super) fn statuses(
             let own: Vec<&Arc<Pod>> =
                 pods.iter().filter(|pod| pods::service(pod) == Some(name.as_str())).collect();
             let mut status = counts(name, service, &own);
-            if status.ready_replicas < status.replicas {
+            if lease.activity == Activity::Running && status.ready_replicas < status.replicas {
                 let before = known.iter().find(|before| before.name == status.name);
                 let known = before.and_then(|before| before.trouble.as_ref());
                 status.trouble = trouble(service, &own, known, &hidden, now);

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::*;
 use crate::lease_controller::{
-    test_support::{lease, manifest_of, manifest_yaml, name, now, pod},
-    validate::Validated,
+    rollout::Course,
+    test_support::{lease, manifest_of, manifest_yaml, name, now, pod, settings},
+    validate::{Activity, Validated},
 };
 
 fn validated() -> Validated {
@@ -19,6 +20,8 @@ fn validated() -> Validated {
         manifest: manifest_of(&manifest_yaml()),
         storage_class: Some("local-path".to_owned()),
         closed_classes: std::collections::BTreeSet::new(),
+        activity: Activity::Running,
+        course: Course::Newest,
     }
 }
 
@@ -32,6 +35,7 @@ fn next(current: &ComputeLeaseStatus, outcome: Outcome<'_>, pods: &[Arc<Pod>]) -
         current,
         outcome,
         pods,
+        settings: &settings(),
         meter: MeterView { usage: None, freshness: Freshness::NotStarted },
         now: now(),
     })
