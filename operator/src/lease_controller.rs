@@ -10,6 +10,7 @@ pub mod dereference;
 pub mod diagnosis;
 pub mod end;
 pub mod events;
+pub mod hosts;
 pub mod memory;
 pub mod owned;
 pub mod pods;
@@ -308,7 +309,13 @@ async fn dereference_all(lease: &ComputeLease, ctx: &Context) -> Result<Derefere
     let manifest = dereference::manifest(&ctx.client, lease).await?;
     let namespace = dereference::namespace(&ctx.client, lease).await?;
     let owned = match (&namespace, &lease.metadata.name) {
-        (NamespaceState::Ours(_), Some(name)) => dereference::owned(&ctx.client, name).await?,
+        (NamespaceState::Ours(_), Some(name)) => {
+            let mut owned = dereference::owned(&ctx.client, name).await?;
+            if ctx.settings.exposure.is_some() {
+                dereference::routes(&ctx.client, name, &mut owned).await?;
+            }
+            owned
+        }
         _ => Owned::default(),
     };
     let nodes = ctx.stores.nodes.state();

@@ -5,6 +5,7 @@
 
 pub mod args;
 mod exposure_args;
+pub mod http_route;
 pub mod lease_controller;
 pub mod meter;
 pub mod metrics;

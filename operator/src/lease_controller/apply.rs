@@ -28,7 +28,10 @@ use super::{
     build::{LeaseObjects, ServiceObjects, Workload, secret},
     owned::{Kind, Owned, OwnedMeta},
 };
-use crate::metrics::{Metrics, Verb};
+use crate::{
+    http_route::HttpRoute,
+    metrics::{Metrics, Verb},
+};
 
 /// A write that failed.
 #[derive(Debug, thiserror::Error)]
@@ -129,8 +132,14 @@ impl Applier<'_> {
             self.object(&name, Kind::ServiceAccount, account).await?;
         }
         self.object(&name, Kind::RoleBinding, role_binding).await?;
-        for service in services {
+        let mut routes = Vec::new();
+        for mut service in services {
+            routes.append(&mut service.routes);
             self.service(&name, service).await?;
+        }
+        // Last: where the Gateway API is missing, everything but the way from the internet still runs.
+        for route in routes {
+            self.object(&name, Kind::HttpRoute, route).await?;
         }
         self.prune(&name, &keep).await?;
         Ok(Progress::Complete)
@@ -177,7 +186,7 @@ impl Applier<'_> {
     }
 
     async fn service(&mut self, namespace: &str, objects: ServiceObjects) -> Result<(), Error> {
-        let ServiceObjects { name, secret, workload, service } = objects;
+        let ServiceObjects { name, secret, workload, service, routes: _ } = objects;
         let (kind, wanted_hash) = match &workload {
             Workload::Deployment(deployment) => {
                 (Kind::Deployment, hash(Kind::Deployment, deployment.as_ref())?)
@@ -271,6 +280,9 @@ impl Applier<'_> {
         for name in self.orphans(Kind::Service, &keep.services) {
             self.delete::<Service>(namespace, Kind::Service, &name).await?;
         }
+        for name in self.orphans(Kind::HttpRoute, &keep.routes) {
+            self.delete::<HttpRoute>(namespace, Kind::HttpRoute, &name).await?;
+        }
         for name in self.orphans(Kind::NetworkPolicy, &keep.network_policies) {
             self.delete::<NetworkPolicy>(namespace, Kind::NetworkPolicy, &name).await?;
         }
@@ -310,6 +322,7 @@ struct Keep {
     stateful_sets: BTreeSet<String>,
     secrets: BTreeSet<String>,
     services: BTreeSet<String>,
+    routes: BTreeSet<String>,
 }
 
 impl Keep {
@@ -323,6 +336,7 @@ impl Keep {
             stateful_sets: names(|service| matches!(service.workload, Workload::StatefulSet(_))),
             secrets: names(|service| service.secret.is_some()),
             services: names(|service| service.service.is_some()),
+            routes: services.iter().flat_map(|service| &service.routes).map(ResourceExt::name_any).collect(),
         }
     }
 }

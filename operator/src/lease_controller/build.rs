@@ -3,6 +3,7 @@
 //! Nothing that a tenant writes reaches metadata, and no object is passed through: all of them are built
 //! from the typed manifest, so a field that is not set here cannot be set by a tenant.
 
+pub mod http_route;
 pub mod limit_range;
 pub mod namespace;
 pub mod network_policy;
@@ -29,7 +30,10 @@ use k8s_openapi::{
 use manifest::ServiceName;
 
 use super::validate::Validated;
-use crate::settings::{Cidr, Settings};
+use crate::{
+    http_route::HttpRoute,
+    settings::{Cidr, Settings},
+};
 
 /// Ephemeral storage of one pod: image layers are not counted, logs and the writable layer are.
 const EPHEMERAL_STORAGE_BYTES: u64 = 1 << 30;
@@ -64,6 +68,8 @@ pub struct ServiceObjects {
     pub workload: Workload,
     /// The name by which others reach the pods, when there are ports.
     pub service: Option<Service>,
+    /// What leads requests from the internet to it, one for each public port.
+    pub routes: Vec<HttpRoute>,
 }
 
 /// What runs the pods of a service.
@@ -100,6 +106,7 @@ pub fn build(lease: &Validated, settings: &Settings, addresses: &ClusterAddresse
                 secret: secret::build(lease, name, service),
                 workload: workload::build(lease, settings, name, service),
                 service: service::build(lease, name, service),
+                routes: http_route::build(lease, name, service),
             })
             .collect(),
     }

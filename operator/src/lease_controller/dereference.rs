@@ -19,6 +19,8 @@ use k8s_openapi::{
 use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
 
+use crate::http_route::HttpRoute;
+
 use super::{
     owned::{Kind, Owned, OwnedMeta},
     volumes::ExistingVolumes,
@@ -192,6 +194,14 @@ pub async fn owned(client: &Client, namespace: &str) -> Result<Owned, Error> {
     list::<StatefulSet>(client, namespace, Kind::StatefulSet, &mut owned).await?;
     list::<Service>(client, namespace, Kind::Service, &mut owned).await?;
     Ok(owned)
+}
+
+/// Lists the routes of a lease. A cluster without the Gateway API has none.
+pub async fn routes(client: &Client, namespace: &str, owned: &mut Owned) -> Result<(), Error> {
+    match list::<HttpRoute>(client, namespace, Kind::HttpRoute, owned).await {
+        Err(Error::ListOwned { source: kube::Error::Api(status), .. }) if status.is_not_found() => Ok(()),
+        listed => listed,
+    }
 }
 
 async fn list<K>(client: &Client, namespace: &str, kind: Kind, owned: &mut Owned) -> Result<(), Error>

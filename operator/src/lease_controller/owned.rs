@@ -30,6 +30,10 @@ pub enum Kind {
     StatefulSet,
     /// Names of workloads.
     Service,
+    /// What leads requests from the internet to a Service.
+    HttpRoute,
+    /// Who holds a host.
+    HostClaim,
 }
 
 impl fmt::Display for Kind {

@@ -28,7 +28,7 @@ use telemetry::CancellationToken;
 use tokio::time::Duration;
 
 use super::{Context, error_policy, pods, reconcile};
-use crate::{meter::Meter, metrics::Metrics};
+use crate::{http_route::HttpRoute, meter::Meter, metrics::Metrics};
 
 /// Leases that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;
@@ -139,7 +139,7 @@ pub async fn run(
         runtime_classes: runtime_classes_seen,
     } = synced;
 
-    let triggers: Vec<BoxStream<'static, Trigger>> = vec![
+    let mut triggers: Vec<BoxStream<'static, Trigger>> = vec![
         lease_triggers(client, metrics, &system, lease_writer, leases_seen),
         pod_triggers(client, metrics, &system, pod_writer, pods_seen, ctx.meter.clone()),
         claim_watch(client, metrics, claims, claims_seen),
@@ -157,6 +157,10 @@ pub async fn run(
         owned_triggers::<Service>(client, metrics, &system, "Service"),
         from_meter.boxed(),
     ];
+    // Without a Gateway the kind may not exist, and its watch would only fail.
+    if ctx.settings.exposure.is_some() {
+        triggers.push(owned_triggers::<HttpRoute>(client, metrics, &system, "HTTPRoute"));
+    }
     let queue = stream::select_all(triggers)
         .map(Ok::<_, Infallible>)
         .take_until(Box::pin(shutdown.cancelled_owned()));

@@ -17,6 +17,7 @@ use kube::ResourceExt;
 use super::{
     Applied,
     end::Ending,
+    hosts::Publicity,
     rollout::Course,
     validate::{Activity, Validated},
 };
@@ -148,6 +149,13 @@ fn accepted(draft: &mut Draft, lease: &Validated, pods: &[Arc<Pod>]) {
         }
     }
     draft.status.services = services::statuses(lease, &draft.status.services, pods, draft.now);
+    match lease.publicity.as_ref().map(Publicity::withheld) {
+        None => draft.status.conditions.retain(|condition| condition.type_ != condition::EXPOSED),
+        Some(None) => draft.set(condition::EXPOSED, ConditionStatus::True, reason::HOSTS_ROUTED, ""),
+        Some(Some((host, reason, message))) => {
+            draft.set(condition::EXPOSED, ConditionStatus::False, reason, &format!("{host}: {message}"));
+        }
+    }
 }
 
 fn progress(draft: &mut Draft, lease: &Validated, applied: Applied) {

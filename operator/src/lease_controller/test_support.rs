@@ -217,6 +217,7 @@ pub(crate) fn validated_of(yaml: &str) -> Validated {
         tier: market::Tier::Strict,
         confinement: Confinement::Strict,
         manifest: manifest_of(yaml),
+        publicity: None,
         storage_class: Some("local-path".to_owned()),
         closed_classes: BTreeSet::new(),
         activity: Activity::Running,

@@ -304,3 +304,48 @@ async fn a_crash_loop_is_told_once_and_not_at_each_restart() {
          last lines: no such table"
     );
 }
+
+const ROUTE: &str = "/apis/gateway.networking.k8s.io/v1/namespaces/LEASE/httproutes/web-8080";
+
+#[tokio::test]
+async fn a_public_port_gets_its_route_and_loses_it_with_the_manifest() {
+    let private = manifest_yaml();
+    let public = private.replace("{port: 8080, expose: tenant}", "{port: 8080, expose: public}");
+    let scenario = Scenario::provisioned(&public).await;
+    let route = scenario.api.find(&ROUTE.replace("LEASE", name().as_str())).unwrap();
+    let host = format!("web-{}.apps.example.net", &name().label_value()[..26]);
+    assert_eq!(route["spec"]["hostnames"], serde_json::json!([host]));
+    let status = scenario.lease().status.unwrap();
+    let web = status.services.iter().find(|service| service.name == "web").unwrap();
+    assert_eq!(
+        web.ports[0].hosts,
+        [crd::HostStatus { host, reason: reason::HOSTS_ROUTED.to_owned(), message: None }]
+    );
+    assert!(condition::is_true(&status.conditions, condition::EXPOSED));
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+
+    scenario.put_manifest(&private);
+    scenario.change_lease(|changed| {
+        changed.spec.manifest = lease(&private).spec.manifest;
+        changed.spec.manifest.as_mut().unwrap().revision = 2;
+    });
+    let writes = scenario.reconcile().await.unwrap();
+    assert!(writes.contains(&format!("DELETE {ROUTE}")), "{writes:?}");
+    let status = scenario.lease().status.unwrap();
+    assert_eq!(condition::find(&status.conditions, condition::EXPOSED), None);
+}
+
+#[tokio::test]
+async fn a_cluster_without_the_gateway_api_runs_everything_but_the_route() {
+    let public = manifest_yaml().replace("{port: 8080, expose: tenant}", "{port: 8080, expose: public}");
+    let scenario = Scenario::new(&public);
+    scenario.reconcile().await.unwrap();
+    scenario.api.run_quota_controller();
+    scenario.api.fail_next("GET", "/httproutes", http::StatusCode::NOT_FOUND);
+    scenario.api.fail_next("APPLY", "/httproutes/web-8080", http::StatusCode::NOT_FOUND);
+    assert!(scenario.reconcile().await.is_err());
+    for workload in ["deployments/web", "statefulsets/database", "deployments/worker"] {
+        let path = format!("/apis/apps/v1/namespaces/{}/{workload}", name());
+        assert!(scenario.api.find(&path).is_some(), "{path}");
+    }
+}

@@ -11,6 +11,7 @@ use market::{Dimension, Limits, Tier};
 
 use super::{
     dereference::{ClassFacts, ManifestState, StorageState},
+    hosts::{CustomHosts, Publicity},
     rollout::Course,
     tiers::{Confinement, Stage, Tiers, Unavailable},
     volumes::VolumesChanged,
@@ -30,6 +31,8 @@ pub struct Validated {
     pub confinement: Confinement,
     /// What to run.
     pub manifest: ValidManifest,
+    /// How its public ports are reached; none without public ports.
+    pub publicity: Option<Publicity>,
     /// Class of the volumes; none when there are no volumes.
     pub storage_class: Option<String>,
     /// The cluster's other classes, which the lease may not use.
@@ -266,6 +269,7 @@ pub fn validate(lease: &ComputeLease, facts: Facts<'_>) -> Result<Validated, Ref
         tier: spec.tier,
         confinement,
         manifest,
+        publicity: None,
         storage_class,
         closed_classes,
         activity: match spec.desired {
@@ -277,13 +281,17 @@ pub fn validate(lease: &ComputeLease, facts: Facts<'_>) -> Result<Validated, Ref
 }
 
 /// Refuses public ports where there is no Gateway to serve them.
-pub fn check_exposure(lease: Validated, exposure: Option<&Exposure>) -> Result<Validated, Refusal> {
-    let ports = lease.manifest.services().values().flat_map(|service| &service.ports);
-    if exposure.is_none() && ports.into_iter().any(|port| port.expose == Expose::Public) {
+pub fn check_exposure(mut lease: Validated, exposure: Option<&Exposure>) -> Result<Validated, Refusal> {
+    let mut ports = lease.manifest.services().values().flat_map(|service| &service.ports);
+    if !ports.any(|port| port.expose == Expose::Public) {
+        return Ok(lease);
+    }
+    let Some(exposure) = exposure else {
         return Err(Refusal::ResourceNotOffered(
             "public ports (this provider has no Gateway for expose: public)",
         ));
-    }
+    };
+    lease.publicity = Some(Publicity { exposure: exposure.clone(), custom: CustomHosts::default() });
     Ok(lease)
 }
 

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use crd::labels;
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use manifest::HostName;
 
 use super::recommended_labels;
-use crate::lease_controller::{tiers::Confinement, validate::Validated};
+use crate::lease_controller::{hosts::Publicity, tiers::Confinement, validate::Validated};
 
 /// The namespace, owned by annotation: a namespaced object cannot be the owner reference of a cluster-wide one.
 pub fn build(lease: &Validated) -> Namespace {
@@ -27,11 +28,16 @@ pub fn build(lease: &Validated) -> Namespace {
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
+    let mut annotations = BTreeMap::from([(labels::COMPUTE_LEASE_UID.to_owned(), lease.uid.clone())]);
+    let held = lease.publicity.iter().flat_map(Publicity::held).map(HostName::as_str).collect::<Vec<_>>();
+    if !held.is_empty() {
+        annotations.insert(labels::HOSTS.to_owned(), held.join(","));
+    }
     Namespace {
         metadata: ObjectMeta {
             name: Some(lease.name.as_str().to_owned()),
             labels: Some(all),
-            annotations: Some(BTreeMap::from([(labels::COMPUTE_LEASE_UID.to_owned(), lease.uid.clone())])),
+            annotations: Some(annotations),
             ..ObjectMeta::default()
         },
         ..Namespace::default()

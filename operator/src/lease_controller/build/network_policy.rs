@@ -129,13 +129,25 @@ fn from_gateway(
     name: &ServiceName,
     service: &Service,
 ) -> Option<NetworkPolicy> {
-    let ports: Vec<NetworkPolicyPort> = service
-        .ports
-        .iter()
-        .filter(|port| port.expose == Expose::Tenant)
-        .map(|exposed| port(protocol(exposed.protocol), i32::from(exposed.port.0), None))
-        .collect();
-    if ports.is_empty() {
+    let ports = |exposed: fn(Expose) -> bool| -> Vec<NetworkPolicyPort> {
+        let exposed = service.ports.iter().filter(|port| exposed(port.expose));
+        exposed.map(|exposed| port(protocol(exposed.protocol), i32::from(exposed.port.0), None)).collect()
+    };
+    let from = |peer, ports: Vec<NetworkPolicyPort>| {
+        (!ports.is_empty()).then(|| NetworkPolicyIngressRule { from: Some(vec![peer]), ports: Some(ports) })
+    };
+    let agent = peer(&settings.system_namespace, &settings.gateway_selector);
+    let proxy = lease.publicity.as_ref().map(|publicity| &publicity.exposure.data_plane);
+    let rules: Vec<NetworkPolicyIngressRule> = [
+        from(agent, ports(|expose| expose != Expose::Internal)),
+        proxy.and_then(|proxy| {
+            from(peer(&proxy.namespace, &proxy.selector), ports(|expose| expose == Expose::Public))
+        }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if rules.is_empty() {
         return None;
     }
     Some(NetworkPolicy {
@@ -143,10 +155,7 @@ fn from_gateway(
         spec: Some(NetworkPolicySpec {
             pod_selector: Some(selector(service_selector(lease, name))),
             policy_types: Some(vec!["Ingress".to_owned()]),
-            ingress: Some(vec![NetworkPolicyIngressRule {
-                from: Some(vec![peer(&settings.system_namespace, &settings.gateway_selector)]),
-                ports: Some(ports),
-            }]),
+            ingress: Some(rules),
             egress: None,
         }),
     })

@@ -2,6 +2,7 @@ use market::Tier;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::lease_controller::hosts::{HostState, Publicity};
 use crate::lease_controller::{
     rollout::Course,
     test_support::{UID, check_golden, manifest_of, manifest_yaml, name, settings},
@@ -29,6 +30,7 @@ fn of_tier(tier: Tier) -> Validated {
         manifest: manifest_of(
             &manifest_yaml().replace("duration: 1h", &format!("duration: 1h\ntier: {tier}")),
         ),
+        publicity: None,
         storage_class: Some("local-path".to_owned()),
         closed_classes: ["tape".to_owned()].into(),
         activity: Activity::Running,
@@ -50,13 +52,14 @@ fn flatten(objects: LeaseObjects) -> Vec<Value> {
     all.extend(network_policies.iter().map(|policy| json!(policy)));
     all.extend(service_accounts.iter().map(|account| json!(account)));
     all.push(json!(role_binding));
-    for ServiceObjects { name: _, secret, workload, service } in services {
+    for ServiceObjects { name: _, secret, workload, service, routes } in services {
         all.extend(secret.map(|secret| json!(secret)));
         all.push(match workload {
             Workload::Deployment(deployment) => json!(deployment),
             Workload::StatefulSet(set) => json!(set),
         });
         all.extend(service.map(|service| json!(service)));
+        all.extend(routes.iter().map(|route| json!(route)));
     }
     all
 }
@@ -170,4 +173,73 @@ fn secrets_appear_only_in_the_secret() {
 
 fn base64_of_open_sesame() -> &'static str {
     "b3Blbi1zZXNhbWU="
+}
+
+const SHOP: &str = r#"
+version: v1
+name: shop
+duration: 1h
+services:
+  web:
+    image: registry.example/web@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    resources: {cpu: 100m, memory: 64Mi}
+    ports:
+      - {port: 8080, expose: public, hosts: [shop.example.com, taken.example.com]}
+      - {port: 8081, expose: public}
+      - {port: 8082, expose: tenant}
+      - {port: 8083}
+"#;
+
+/// A lease with public ports that holds one of the two hosts that it asks for.
+fn shop() -> Validated {
+    let exposure = settings().exposure.unwrap();
+    let withheld = HostState::Withheld { reason: "HostTaken", message: "another lease holds it".to_owned() };
+    let custom = [("shop.example.com", HostState::Held), ("taken.example.com", withheld)];
+    let custom = custom.map(|(host, state)| (host.parse().unwrap(), state)).into();
+    Validated { manifest: manifest_of(SHOP), publicity: Some(Publicity { exposure, custom }), ..validated() }
+}
+
+#[test]
+fn public_ports_get_a_route_each_and_let_the_proxy_in() {
+    let objects = build(&shop(), &settings(), &addresses());
+    let of_kind = |kind: &str| {
+        flatten(objects.clone()).into_iter().filter(|object| object["kind"] == kind).collect::<Vec<_>>()
+    };
+    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap().to_owned();
+    let policies = of_kind("NetworkPolicy");
+    let policy = policies.iter().find(|policy| name(policy) == "from-gateway-web").unwrap();
+    let namespace = of_kind("Namespace");
+    check_golden(
+        "public/objects.json",
+        &json!({
+            "annotations": namespace[0]["metadata"]["annotations"],
+            "from-gateway": policy,
+            "routes": of_kind("HTTPRoute"),
+        }),
+    );
+}
+
+#[test]
+fn every_public_host_is_shown_with_what_keeps_it() {
+    let lease = shop();
+    let (name, service) = lease.manifest.services().first_key_value().unwrap();
+    let publicity = lease.publicity.as_ref().unwrap();
+    let made = format!("web-{}", &lease.name.label_value()[..26]);
+    let host = |host: &str, reason: &str, message: Option<&str>| crd::HostStatus {
+        host: host.to_owned(),
+        reason: reason.to_owned(),
+        message: message.map(str::to_owned),
+    };
+    assert_eq!(
+        publicity.statuses(&lease, name, service, &service.ports[0]),
+        [
+            host(&format!("{made}.apps.example.net"), "HostsRouted", None),
+            host("shop.example.com", "HostsRouted", None),
+            host("taken.example.com", "HostTaken", Some("another lease holds it")),
+        ]
+    );
+    assert_eq!(
+        publicity.statuses(&lease, name, service, &service.ports[1]),
+        [host(&format!("{made}-8081.apps.example.net"), "HostsRouted", None)]
+    );
 }

@@ -30,7 +30,7 @@ pub(super) fn statuses(
         .map(|(name, service)| {
             let own: Vec<&Arc<Pod>> =
                 pods.iter().filter(|pod| pods::service(pod) == Some(name.as_str())).collect();
-            let mut status = counts(name, service, &own);
+            let mut status = counts(lease, name, service, &own);
             if lease.activity == Activity::Running && status.ready_replicas < status.replicas {
                 let before = known.iter().find(|before| before.name == status.name);
                 let known = before.and_then(|before| before.trouble.as_ref());
@@ -51,7 +51,7 @@ fn trouble(
     diagnosis::diagnose(&Evidence { service, pods, refused_pod: None, known, hidden, now })
 }
 
-fn counts(name: &ServiceName, service: &Service, pods: &[&Arc<Pod>]) -> ServiceStatus {
+fn counts(lease: &Validated, name: &ServiceName, service: &Service, pods: &[&Arc<Pod>]) -> ServiceStatus {
     let ready = pods.iter().filter(|pod| pods::is_ready(pod)).count();
     ServiceStatus {
         name: name.to_string(),
@@ -68,7 +68,12 @@ fn counts(name: &ServiceName, service: &Service, pods: &[&Arc<Pod>]) -> ServiceS
                     Protocol::Tcp => PortProtocol::Tcp,
                     Protocol::Udp => PortProtocol::Udp,
                 },
-                hosts: Vec::new(),
+                hosts: match &lease.publicity {
+                    Some(publicity) if port.expose == Expose::Public => {
+                        publicity.statuses(lease, name, service, port)
+                    }
+                    _ => Vec::new(),
+                },
             })
             .collect(),
         pods: pods

@@ -18,6 +18,7 @@ fn validated() -> Validated {
         tier: market::Tier::Strict,
         confinement: crate::lease_controller::tiers::Confinement::Strict,
         manifest: manifest_of(&manifest_yaml()),
+        publicity: None,
         storage_class: Some("local-path".to_owned()),
         closed_classes: std::collections::BTreeSet::new(),
         activity: Activity::Running,
