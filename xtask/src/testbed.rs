@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use nix::unistd::Uid;
 
 use crate::cache::{self, Key};
+use crate::tools::Tool;
 
 pub(crate) mod site;
 pub(crate) mod state;
@@ -82,6 +83,7 @@ impl Command {
                 for (name, path) in up::programs(Profile::Full)?.shown {
                     println!("{name} {}", path.display());
                 }
+                println!("kwok {}", Tool::Kwok.program("kwok")?.display());
                 Ok(())
             }
         }
@@ -117,11 +119,12 @@ pub(crate) fn ensure_possible(profile: Profile) -> Result<()> {
 const ELSEWHERE: &str = "`cargo xtask demo --kubeconfig PATH` uses a cluster that you have instead";
 
 /// Configuration whose change asks for a new start.
-const CONFIGURATION: [(&str, &str); 12] = [
+const CONFIGURATION: [(&str, &str); 13] = [
     ("calico.yaml", include_str!("../../testbed/config/calico.yaml")),
     ("cni.conflist", include_str!("../../testbed/config/cni.conflist")),
     ("containerd.toml", include_str!("../../testbed/config/containerd.toml")),
     ("coredns.yaml", include_str!("../../testbed/config/coredns.yaml")),
+    ("gateway.yaml", include_str!("../../testbed/config/gateway.yaml")),
     ("gvisor.yaml", include_str!("../../testbed/config/gvisor.yaml")),
     ("hosts.toml", include_str!("../../testbed/config/hosts.toml")),
     ("kubelet.yaml", include_str!("../../testbed/config/kubelet.yaml")),

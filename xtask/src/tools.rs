@@ -32,12 +32,15 @@ pub(crate) enum Tool {
     Helm,
     Kubeconform,
     Gvisor,
+    Traefik,
+    Kwok,
 }
 
 impl Tool {
-    /// Every tool, the longest build first.
-    pub(crate) const ALL: [Self; 12] = [
+    /// Every tool of a testbed, the longest build first.
+    pub(crate) const ALL: [Self; 13] = [
         Self::Kubernetes,
+        Self::Traefik,
         Self::Calico,
         Self::CoreDns,
         Self::Helm,

@@ -1,4 +1,4 @@
-//! What runs in the cluster as pods: the name server and the provisioner of volumes.
+//! What runs in the cluster as pods: the name server, the provisioner of volumes, and the way into leases.
 
 use std::time::Duration;
 
@@ -6,7 +6,10 @@ use anyhow::Result;
 
 use super::images::Images;
 use super::kubectl::Kubectl;
-use super::site::{DNS_SERVICE, POD_CIDR, SANDBOX_RUNTIME_CLASS, Site};
+use super::site::{
+    DNS_SERVICE, GATEWAY_NAME, GATEWAY_NAMESPACE, GATEWAY_SERVICE, POD_CIDR, PUBLIC_DOMAIN,
+    SANDBOX_RUNTIME_CLASS, Site,
+};
 use super::template::render;
 use crate::tools::Tool;
 
@@ -37,7 +40,33 @@ pub(crate) fn apply(site: &Site, images: &Images, kubectl: &Kubectl) -> Result<(
     kubectl.apply(&render(include_str!("../../../testbed/config/storage.yaml"), &storage)?)
 }
 
-/// Waits until both run.
+/// Applies the kinds of the Gateway API.
+pub(crate) fn apply_gateway_kinds(kubectl: &Kubectl) -> Result<()> {
+    kubectl.apply_directory(&Tool::Traefik.directory()?.join("crd"))
+}
+
+/// Applies Traefik and the Gateway that it serves.
+pub(crate) fn apply_gateway(image: &str, kubectl: &Kubectl) -> Result<()> {
+    let values = [
+        ("IMAGE", image),
+        ("GATEWAY_SERVICE", GATEWAY_SERVICE),
+        ("GATEWAY_NAMESPACE", GATEWAY_NAMESPACE),
+        ("GATEWAY_NAME", GATEWAY_NAME),
+        ("PUBLIC_DOMAIN", PUBLIC_DOMAIN),
+    ];
+    let objects = render(include_str!("../../../testbed/config/gateway.yaml"), &values)?;
+    kubectl.apply_when_known(&objects, Duration::from_secs(30))
+}
+
+/// Waits until the Gateway is served.
+pub(crate) fn wait_for_gateway(kubectl: &Kubectl) -> Result<()> {
+    kubectl.wait_for_deployment("traefik", "traefik")?;
+    let gateway = format!("gateway/{GATEWAY_NAME}");
+    let programmed = ["--for=condition=Programmed", "--timeout=60s"];
+    kubectl.run(&[&["wait", "--namespace", GATEWAY_NAMESPACE, &gateway][..], &programmed].concat()).map(drop)
+}
+
+/// Waits until name server and provisioner run.
 pub(crate) fn wait(kubectl: &Kubectl) -> Result<()> {
     kubectl.wait_for_deployment("kube-system", "coredns")?;
     kubectl.wait_for_deployment("local-path-storage", "local-path-provisioner")

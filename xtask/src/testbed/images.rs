@@ -20,18 +20,21 @@ pub(crate) struct Images {
     pub(crate) busybox: String,
 }
 
-/// Makes and pushes all of them.
+/// Makes and pushes what a node needs first.
 pub(crate) fn push_all(registry: &str) -> Result<Images> {
-    let image = |tool: Tool, name: &str| -> Result<String> {
-        let program = tool.program(name)?;
-        push(registry, name, &[format!("/{name}").as_str()], |root| copy_program(&program, &root.join(name)))
-    };
+    let image = |tool, name| push_tool(registry, tool, name);
     Ok(Images {
         pause: image(Tool::Pause, "pause")?,
         coredns: image(Tool::CoreDns, "coredns")?,
         local_path_provisioner: image(Tool::LocalPathProvisioner, "local-path-provisioner")?,
         busybox: push(registry, "busybox", &[], busybox)?,
     })
+}
+
+/// Makes and pushes the image of a tool's program; returns its reference by digest.
+pub(crate) fn push_tool(registry: &str, tool: Tool, name: &str) -> Result<String> {
+    let program = tool.program(name)?;
+    push(registry, name, &[format!("/{name}").as_str()], |root| copy_program(&program, &root.join(name)))
 }
 
 /// Makes an image of one layer and pushes it; returns its reference by digest.

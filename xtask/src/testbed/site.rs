@@ -62,6 +62,12 @@ pub(crate) const NODE_NAME: &str = "testbed";
 pub(crate) const POD_NETWORK: &str = "leasehold-testbed";
 /// The cgroup that holds every pod.
 pub(crate) const CGROUP: &str = "leasehold-testbed";
+/// The Service of the way into leases, and the Gateway that it serves.
+pub(crate) const GATEWAY_SERVICE: &str = "10.201.0.80";
+pub(crate) const GATEWAY_NAMESPACE: &str = "leasehold-gateway";
+pub(crate) const GATEWAY_NAME: &str = "public";
+/// The domain under which leases' public services have their names.
+pub(crate) const PUBLIC_DOMAIN: &str = "apps.leasehold.test";
 /// The class of pods that run in gVisor.
 pub(crate) const SANDBOX_RUNTIME_CLASS: &str = "gvisor";
 /// The chain's number.

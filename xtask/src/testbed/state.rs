@@ -44,6 +44,23 @@ pub(crate) struct Node {
     pub(crate) runtime_version: String,
     /// The RuntimeClass of pods that run in gVisor.
     pub(crate) sandbox_runtime_class: String,
+    pub(crate) gateway: Gateway,
+}
+
+/// The way from the machine into leases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Gateway {
+    /// Of the Gateway object.
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// The domain under which leases' public services have their names; no name server knows it.
+    pub(crate) public_domain: String,
+    /// Where the machine reaches it; the `Host` header says which service is meant.
+    pub(crate) http_url: String,
+    /// Whence requests come into leases.
+    pub(crate) pod_namespace: String,
+    pub(crate) pod_labels: BTreeMap<String, String>,
 }
 
 /// An account of the chain.
@@ -136,6 +153,14 @@ mod tests {
                 containerd_socket: "/state/containerd.sock".into(),
                 runtime_version: "containerd 11".into(),
                 sandbox_runtime_class: "thirteen".into(),
+                gateway: Gateway {
+                    namespace: "fourteen".into(),
+                    name: "fifteen".into(),
+                    public_domain: "sixteen.test".into(),
+                    http_url: "http://10.8.0.17".into(),
+                    pod_namespace: "eighteen".into(),
+                    pod_labels: BTreeMap::from([("nineteen".into(), "twenty".into())]),
+                },
             }),
             fingerprint: "twelve".into(),
         }

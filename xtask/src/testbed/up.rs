@@ -9,8 +9,11 @@ use anyhow::{Context, Result, bail};
 use super::certificates::Authority;
 use super::images::{self, Images};
 use super::kubectl::Kubectl;
-use super::site::{CHAIN_ID, NODE_NAME, POD_CIDR, Profile, SANDBOX_RUNTIME_CLASS, SERVICE_CIDR, Site};
-use super::state::{Before, Description, Node, write_json};
+use super::site::{
+    CHAIN_ID, GATEWAY_NAME, GATEWAY_NAMESPACE, GATEWAY_SERVICE, NODE_NAME, POD_CIDR, PUBLIC_DOMAIN, Profile,
+    SANDBOX_RUNTIME_CLASS, SERVICE_CIDR, Site,
+};
+use super::state::{Before, Description, Gateway, Node, write_json};
 use super::{addons, chain, control_plane, health, machine, node, proof, teardown};
 use crate::cache::Key;
 use crate::step::{note, step};
@@ -112,6 +115,9 @@ fn start_registry(site: &Site) -> Result<Images> {
 }
 
 fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images: &Images) -> Result<Node> {
+    // Traefik is large, and nothing waits for it before the last steps.
+    let registry = site.registry();
+    let traefik = std::thread::spawn(move || images::push_tool(&registry, Tool::Traefik, "traefik"));
     let mut containerd = node::start_containerd(site, images)?;
     control_plane::start_scheduler(site, authority)?;
     addons::apply_rbac(kubectl)?;
@@ -120,14 +126,20 @@ fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images:
     step("Calico's kinds and settings", || addons::apply_calico(kubectl))?;
     let mut felix = node::start_felix(site, authority)?;
     addons::apply(site, images, kubectl)?;
+    step("Gateway API's kinds", || addons::apply_gateway_kinds(kubectl))?;
     step("node", || node::wait_for_node(kubectl, &mut kubelet))?;
     // kube-proxy looks for its node only now and then, so it is started when the node is there.
     let mut proxy = node::start_proxy(site, authority)?;
     step("Felix", || node::wait_for_felix(site, &mut felix))?;
     step("kube-proxy", || node::wait_for_proxy(site, &mut proxy))?;
     proof::start(images, kubectl)?;
+    let traefik = step("Traefik's image", || {
+        traefik.join().map_err(|_| anyhow::anyhow!("the thread that makes the image panicked"))?
+    })?;
+    addons::apply_gateway(&traefik, kubectl)?;
     step("name server and volumes", || addons::wait(kubectl))?;
     step("gVisor and user namespaces", || proof::check(kubectl))?;
+    step("Gateway", || addons::wait_for_gateway(kubectl))?;
     Ok(Node {
         node_name: NODE_NAME.into(),
         node_ip: site.address.to_string(),
@@ -138,6 +150,14 @@ fn start_node(site: &Site, authority: &Authority<'_>, kubectl: &Kubectl, images:
         containerd_socket: site.containerd_socket(),
         runtime_version: node::check_containerd(site)?,
         sandbox_runtime_class: SANDBOX_RUNTIME_CLASS.into(),
+        gateway: Gateway {
+            namespace: GATEWAY_NAMESPACE.into(),
+            name: GATEWAY_NAME.into(),
+            public_domain: PUBLIC_DOMAIN.into(),
+            http_url: format!("http://{GATEWAY_SERVICE}"),
+            pod_namespace: "traefik".into(),
+            pod_labels: BTreeMap::from([("app.kubernetes.io/name".into(), "traefik".into())]),
+        },
     })
 }
 

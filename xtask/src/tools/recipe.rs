@@ -67,6 +67,12 @@ pub(super) fn of(tool: Tool) -> Recipe {
         Tool::Helm => Recipe { module: "helm", ..PLAIN },
         Tool::Kubeconform => Recipe { module: "kubeconform", ..PLAIN },
         Tool::Gvisor => Recipe { module: "gvisor", ..PLAIN },
+        Tool::Traefik => Recipe {
+            module: "traefik",
+            data: Some(("sigs.k8s.io/gateway-api", "config/crd/standard")),
+            ..PLAIN
+        },
+        Tool::Kwok => Recipe { module: "kwok", ..PLAIN },
     }
 }
 
