@@ -1,9 +1,11 @@
 //! Command line: reads flags, sets up what belongs to the process, and runs the operation.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{io::Write, net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use crd::labels;
+use jiff::Timestamp;
 use kube::Client;
 use market::Tier;
 use telemetry::{AdminServer, Checks, LogFormat, Registry};
@@ -11,6 +13,8 @@ use tokio::time::Duration;
 
 use crate::{
     exposure_args::ExposureArgs,
+    client::Rate,
+    election::{self, ElectionSettings},
     meter::{
         MeterSettings,
         kubelet::{KubeletClient, KubeletTrust},
@@ -72,6 +76,15 @@ struct RunArgs {
     sandbox_runtime_class: String,
     #[command(flatten)]
     exposure: ExposureArgs,
+    /// Unique name of this replica in the election; the pod's name if left out.
+    #[arg(long, env = "HOSTNAME", default_value = "operator")]
+    replica: String,
+    /// Calls to the API server per second in the long run.
+    #[arg(long, default_value = "500")]
+    api_qps: NonZeroU32,
+    /// Calls to the API server at once after a quiet time.
+    #[arg(long, default_value = "1000")]
+    api_burst: NonZeroU32,
     /// Seconds between two scrapes of a node.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300), env = "LEASEHOLD_SCRAPE_INTERVAL")]
     scrape_interval: u64,
@@ -137,6 +150,9 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         tiers,
         sandbox_runtime_class,
         exposure,
+        replica,
+        api_qps,
+        api_burst,
         scrape_interval,
         publish_interval,
         kubelet_port,
@@ -161,6 +177,12 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
     let admin = tokio::spawn(admin.serve(registry.clone(), Checks::new(), ready.clone(), shutdown.clone()));
     let operation = Operation {
         client: Client::try_default().await.context("failed to find a cluster")?,
+        election: ElectionSettings::new(
+            &namespace,
+            labels::OPERATOR_ELECTION,
+            election::identity(&replica, Timestamp::now()),
+        ),
+        rate: Rate { per_second: api_qps, burst: api_burst },
         kubelets: KubeletClient::new(trust, kubelet_token, kubelet_port)
             .context("failed to set up the kubelet client")?,
         metrics: Metrics::register(&registry).context("failed to register metrics")?,
@@ -182,7 +204,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             exposure,
         },
     };
-    operation.run(&ready, shutdown.clone()).await.context("the meter panicked")?;
+    operation.run(&ready, shutdown.clone()).await?;
     // Whatever made the controller stop, nothing else may go on without it.
     shutdown.cancel();
     admin.await.context("the admin server panicked")??;

@@ -6,6 +6,8 @@
 pub mod args;
 mod exposure_args;
 pub mod http_route;
+pub mod client;
+pub mod election;
 pub mod lease_controller;
 pub mod meter;
 pub mod metrics;

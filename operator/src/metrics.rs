@@ -33,6 +33,15 @@ impl Verb {
     }
 }
 
+/// What this replica does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leadership {
+    /// It works.
+    Leader,
+    /// It is ready to take over.
+    Standby,
+}
+
 /// All metrics of the operator. Cloning shares the counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -42,6 +51,7 @@ pub struct Metrics {
     refusals: IntCounterVec,
     leases: IntGaugeVec,
     watch_errors: IntCounterVec,
+    leader: IntGauge,
     /// Of the meter.
     pub meter: MeterMetrics,
 }
@@ -81,6 +91,10 @@ impl Metrics {
             refusals: counters("operator_refusals_total", "Leases refused, by reason.", &["reason"])?,
             leases: IntGaugeVec::new(Opts::new("operator_leases_count", "Leases by phase."), &["phase"])?,
             watch_errors: counters("operator_watch_errors_total", "Interrupted watches.", &["kind"])?,
+            leader: IntGauge::new(
+                "operator_leader",
+                "1 for the replica that works, 0 for one that stands by.",
+            )?,
             meter: MeterMetrics {
                 scrapes: counters("meter_scrapes_total", "Scrapes of kubelets.", &["result"])?,
                 samples: counters("meter_samples_total", "Samples of pods.", &["result"])?,
@@ -103,6 +117,7 @@ impl Metrics {
         registry.register(Box::new(metrics.refusals.clone()))?;
         registry.register(Box::new(metrics.leases.clone()))?;
         registry.register(Box::new(metrics.watch_errors.clone()))?;
+        registry.register(Box::new(metrics.leader.clone()))?;
         registry.register(Box::new(metrics.meter.scrapes.clone()))?;
         registry.register(Box::new(metrics.meter.samples.clone()))?;
         registry.register(Box::new(metrics.meter.scrape_seconds.clone()))?;
@@ -146,6 +161,16 @@ impl Metrics {
     /// Counts one interrupted watch.
     pub fn watch_interrupted(&self, kind: &'static str) {
         self.watch_errors.with_label_values(&[kind]).inc();
+    }
+
+    /// Sets whether this replica works.
+    pub fn set_leader(&self, leadership: Leadership) {
+        self.leader.set(i64::from(leadership == Leadership::Leader));
+    }
+
+    /// Whether this replica works.
+    pub fn is_leader(&self) -> bool {
+        self.leader.get() == 1
     }
 
     /// Sets how many leases there are of each phase.

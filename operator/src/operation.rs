@@ -14,23 +14,32 @@ use kube::{
     },
 };
 use telemetry::{CancellationToken, Check, Checks};
-use tokio::{task::JoinError, time::Duration};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::Duration,
+};
 
 use crate::{
+    client::{self, Rate},
+    election::{Election, ElectionSettings, Lost},
     lease_controller::{
         Context, Stores,
         memory::Memory,
         run::{self, Synced, Writers},
     },
     meter::{Meter, MeterSettings, kubelet::KubeletClient},
-    metrics::Metrics,
+    metrics::{Leadership, Metrics},
     settings::Settings,
 };
 
 /// Everything that the operator needs from outside.
 pub struct Operation {
-    /// Connection to the API server.
+    /// Connection to the API server, for reading and for the election.
     pub client: Client,
+    /// Which replica works.
+    pub election: ElectionSettings,
+    /// How many calls the working connection may make.
+    pub rate: Rate,
     /// Connection to the kubelets.
     pub kubelets: KubeletClient,
     /// Registered metrics.
@@ -41,10 +50,22 @@ pub struct Operation {
     pub settings: Settings,
 }
 
+/// Why the operation ended although nobody asked for it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another replica may be working now.
+    #[error("failed to stay elected")]
+    Lost(#[source] Lost),
+    /// A part of it panicked.
+    #[error("failed to keep all parts running")]
+    Panicked(#[source] JoinError),
+}
+
 impl Operation {
-    /// Works until the token is cancelled. Fails only if the meter panicked.
-    pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), JoinError> {
-        let Self { client, kubelets, metrics, meter, settings } = self;
+    /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it early must end the
+    /// process: another replica takes over.
+    pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { client, election, rate, kubelets, metrics, meter, settings } = self;
         let crds_ready = ready.add("crds", "not looked yet");
         let caches_ready = ready.add("caches", "not synced yet");
         let (leases, lease_writer) = reflector::store();
@@ -63,6 +84,8 @@ impl Operation {
         };
         let stores = Stores { pods, claims, nodes, storage_classes, runtime_classes };
         let synced = Synced::default();
+        let election = Election::new(client.clone(), election);
+        let client = client::elected(client, rate, election.term());
         let (triggers, from_meter) = mpsc::unbounded();
         let meter = Arc::new(Meter::new(meter, kubelets, metrics.clone(), triggers));
         let reporter = Reporter { controller: "leasehold-operator".to_owned(), instance: None };
@@ -79,15 +102,60 @@ impl Operation {
         });
 
         wait_for_crds(&client, &crds_ready, &shutdown).await;
-        let caches = tokio::spawn(report_caches(synced.clone(), caches_ready));
-        let phases = tokio::spawn(report_phases(leases.clone(), metrics));
-        let metering = tokio::spawn(meter.run(leases.clone(), stores, synced.clone(), shutdown.clone()));
-        run::run(ctx, leases, writers, synced, from_meter, shutdown.clone()).await;
-        // Without the controller nothing that the meter counts would be written.
-        shutdown.cancel();
-        caches.abort();
-        phases.abort();
-        metering.await
+        // Dropping the set ends its tasks.
+        let mut reports = JoinSet::new();
+        reports.spawn(report_caches(synced.clone(), caches_ready));
+        reports.spawn(report_phases(leases.clone(), metrics.clone()));
+        let elected = CancellationToken::new();
+        let worked = CancellationToken::new();
+        let mut leading = JoinSet::new();
+        leading.spawn(lead(election, metrics, elected.clone(), worked.clone(), shutdown.clone()));
+        let metering = meter.run(leases.clone(), stores, synced.clone(), shutdown.clone());
+        let metering = after(elected.clone(), shutdown.clone(), metering);
+        let mut work = JoinSet::new();
+        work.spawn(metering);
+        work.spawn(run::run(ctx, leases, writers, synced, from_meter, elected, shutdown.clone()));
+        loop {
+            tokio::select! {
+                Some(ended) = leading.join_next() => {
+                    return ended.map_err(Error::Panicked)?.map_err(Error::Lost);
+                }
+                part = work.join_next(), if !worked.is_cancelled() => match part {
+                    // Neither the controller nor the meter goes on without the other.
+                    Some(part) => { part.map_err(Error::Panicked)?; shutdown.cancel(); }
+                    // Only now may another replica write.
+                    None => { worked.cancel(); }
+                },
+            }
+        }
+    }
+}
+
+/// Gets elected, says so, and stays elected until the work is done.
+async fn lead(
+    mut election: Election,
+    metrics: Metrics,
+    elected: CancellationToken,
+    worked: CancellationToken,
+    shutdown: CancellationToken,
+) -> Result<(), Lost> {
+    metrics.set_leader(Leadership::Standby);
+    tokio::select! {
+        () = election.acquire() => {}
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    metrics.set_leader(Leadership::Leader);
+    elected.cancel();
+    let ended = election.hold(worked).await;
+    metrics.set_leader(Leadership::Standby);
+    ended
+}
+
+/// Does something once this replica is elected, and never if it is told to end before.
+async fn after(elected: CancellationToken, shutdown: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = elected.cancelled() => work.await,
+        () = shutdown.cancelled() => {}
     }
 }
 

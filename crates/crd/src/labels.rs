@@ -45,3 +45,7 @@ pub const MANIFEST_KEY: &str = "manifest.json";
 pub const SALT_KEY: &str = "salt";
 /// Annotation of a pod: digest of the template that it was made from.
 pub const FORM: &str = "leasehold.dev/form";
+/// Lease of `coordination.k8s.io` that elects the working replica of the operator.
+pub const OPERATOR_ELECTION: &str = "leasehold-operator";
+/// Lease of `coordination.k8s.io` that elects the working replica of the meter.
+pub const METER_ELECTION: &str = "leasehold-meter";

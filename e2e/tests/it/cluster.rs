@@ -107,13 +107,18 @@ impl Cluster {
         Ok(documents)
     }
 
-    /// Name of the operator's identity in this test.
-    fn operator(&self) -> String {
+    /// Name of the operator's identity in this test, and of the Lease that its replicas are elected by.
+    pub(crate) fn operator(&self) -> String {
         format!("{}-operator", self.system)
     }
 
     /// A client that may do what the operator's ServiceAccount may.
     pub(crate) fn as_operator(&self) -> Result<Client> {
+        Ok(Client::try_from(self.operator_config())?)
+    }
+
+    /// How to reach the API server as the operator's ServiceAccount.
+    pub(crate) fn operator_config(&self) -> Config {
         let mut config = self.config.clone();
         config.auth_info.impersonate =
             Some(format!("system:serviceaccount:{}:{}", self.system, self.operator()));
@@ -122,7 +127,7 @@ impl Cluster {
             format!("system:serviceaccounts:{}", self.system),
             "system:authenticated".to_owned(),
         ]);
-        Ok(Client::try_from(config)?)
+        config
     }
 
     /// Makes a default storage class that nothing provisions from, unless there is one.

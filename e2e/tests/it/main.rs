@@ -5,4 +5,6 @@
 
 mod cluster;
 mod crd_rules;
+mod engine_election;
 mod operator;
+mod running;

@@ -2,8 +2,6 @@
 //!
 //! No kubelet runs: pods are created and admitted but stay unscheduled, and the test plays the kubelet's part.
 
-use std::{path::PathBuf, time::Duration};
-
 use anyhow::{Context, Result};
 use crd::{ComputeLease, DesiredState, LeaseName, Phase, condition, reason};
 use k8s_openapi::api::{
@@ -19,67 +17,14 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     runtime::conditions,
 };
-use market::Tier;
-use operator::{
-    meter::{
-        MeterSettings,
-        kubelet::{KubeletClient, KubeletTrust},
-    },
-    metrics::Metrics,
-    operation::Operation,
-    settings::Settings,
-};
 use serde_json::json;
-use telemetry::{CancellationToken, Checks, Registry};
-use tokio::task::JoinHandle;
 
-use crate::cluster::{Cluster, guestbook, lease_id, wait};
+use crate::{
+    cluster::{Cluster, guestbook, lease_id, wait},
+    running::Running,
+};
 
-/// An operator that runs beside the test.
-struct Running {
-    metrics: Metrics,
-    ready: Checks,
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), tokio::task::JoinError>>,
-}
-
-impl Running {
-    fn start(cluster: &Cluster) -> Result<Self> {
-        let metrics = Metrics::register(&Registry::new())?;
-        let seconds = Duration::from_secs;
-        let operation = Operation {
-            client: cluster.as_operator()?,
-            kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
-            metrics: metrics.clone(),
-            meter: MeterSettings { scrape_interval: seconds(1), publish_interval: seconds(1) },
-            settings: Settings {
-                system_namespace: cluster.system.clone(),
-                agent_service_account: "leasehold-agent".to_owned(),
-                gateway_selector: "app.kubernetes.io/component=agent".parse()?,
-                dns_namespace: "kube-system".to_owned(),
-                dns_selector: "k8s-app=kube-dns".parse()?,
-                public_egress_deny: Vec::new(),
-                node_selector: "".parse()?,
-                node_taint: None,
-                tiers: [Tier::Strict].into(),
-                sandbox_runtime_class: "gvisor".to_owned(),
-                exposure: None,
-            },
-        };
-        let (ready, shutdown) = (Checks::new(), CancellationToken::new());
-        let (checks, token) = (ready.clone(), shutdown.clone());
-        let task = tokio::spawn(async move { operation.run(&checks, token).await });
-        Ok(Self { metrics, ready, shutdown, task })
-    }
-
-    async fn stop(self) -> Result<()> {
-        self.shutdown.cancel();
-        self.task.await.context("the operator panicked")??;
-        Ok(())
-    }
-}
-
-async fn phase(cluster: &Cluster, name: &LeaseName, wanted: Phase) -> Result<ComputeLease> {
+pub(crate) async fn phase(cluster: &Cluster, name: &LeaseName, wanted: Phase) -> Result<ComputeLease> {
     let reached = move |lease: Option<&ComputeLease>| {
         lease.and_then(|lease| lease.status.as_ref()).is_some_and(|status| status.phase == wanted)
     };
@@ -102,7 +47,7 @@ where
 }
 
 /// Plays the kubelet: says that every pod of a lease is ready.
-async fn make_pods_ready(cluster: &Cluster, name: &LeaseName, count: usize) -> Result<()> {
+pub(crate) async fn make_pods_ready(cluster: &Cluster, name: &LeaseName, count: usize) -> Result<()> {
     let quota = Api::<ResourceQuota>::namespaced(cluster.admin.clone(), name.as_str());
     let all_created = move |quota: Option<&ResourceQuota>| {
         let used = quota.and_then(|quota| quota.status.as_ref()?.used.as_ref()?.get("pods"));

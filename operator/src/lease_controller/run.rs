@@ -109,13 +109,14 @@ impl Synced {
     }
 }
 
-/// Reconciles until the token is cancelled; running reconciliations are finished.
+/// Follows the cluster and, once elected, reconciles until the shutdown; running reconciliations are finished.
 pub async fn run(
     ctx: Arc<Context>,
     leases: Store<ComputeLease>,
     writers: Writers,
     synced: Synced,
     from_meter: impl Stream<Item = Trigger> + Send + 'static,
+    elected: CancellationToken,
     shutdown: CancellationToken,
 ) {
     let client = &ctx.client;
@@ -161,7 +162,13 @@ pub async fn run(
     if ctx.settings.exposure.is_some() {
         triggers.push(owned_triggers::<HttpRoute>(client, metrics, &system, "HTTPRoute"));
     }
-    let queue = stream::select_all(triggers)
+    let mut triggers = stream::select_all(triggers);
+    let may_work =
+        future::select(Box::pin(elected.cancelled_owned()), Box::pin(shutdown.clone().cancelled_owned()));
+    // A standby's watches run, so that it can take over at once. What they ask for is the leader's work.
+    triggers.by_ref().take_until(may_work).for_each(|_| future::ready(())).await;
+    let all = leases.state().iter().map(|lease| ObjectRef::from_obj(lease.as_ref())).collect::<Vec<_>>();
+    let queue = stream::select(stream::iter(all), triggers)
         .map(Ok::<_, Infallible>)
         .take_until(Box::pin(shutdown.cancelled_owned()));
     applier(

@@ -32,6 +32,7 @@ impl Store {
             "POST" => self.create(target, body),
             "APPLY" => self.apply(target, body),
             "PATCH" => self.merge(target, body),
+            "PUT" => self.replace(target, body),
             "DELETE" => self.delete(target, &body),
             _ => Err(StatusCode::METHOD_NOT_ALLOWED),
         }
@@ -97,6 +98,16 @@ impl Store {
             return Err(ALREADY_EXISTS);
         }
         Ok(self.insert(&target, body))
+    }
+
+    /// Replaces everything but what the server itself keeps; a resource version in the body is a precondition.
+    fn replace(&mut self, target: &Target, body: Value) -> Result<Value, StatusCode> {
+        let old = self.find(target).ok_or(StatusCode::NOT_FOUND)?;
+        let wanted = &body["metadata"]["resourceVersion"];
+        if !wanted.is_null() && *wanted != old["metadata"]["resourceVersion"] {
+            return Err(StatusCode::CONFLICT);
+        }
+        self.apply(target, body)
     }
 
     /// Replaces all but what the server itself keeps; a status is left to its subresource.

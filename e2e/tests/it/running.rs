@@ -1,0 +1,119 @@
+//! Operators that run beside a test: one that is asked to stop, and one that is killed.
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result};
+use kube::Client;
+use market::Tier;
+use operator::{
+    client::Rate,
+    election::ElectionSettings,
+    meter::{
+        MeterSettings,
+        kubelet::{KubeletClient, KubeletTrust},
+    },
+    metrics::Metrics,
+    operation::{self, Operation},
+    settings::Settings,
+};
+use telemetry::{CancellationToken, Checks, Registry};
+use tokio::{runtime::Runtime, task::JoinHandle};
+
+use crate::cluster::Cluster;
+
+/// So many that no call waits.
+const MANY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
+
+/// An operator that runs beside the test.
+pub(crate) struct Running {
+    pub(crate) metrics: Metrics,
+    pub(crate) ready: Checks,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), operation::Error>>,
+}
+
+impl Running {
+    pub(crate) fn start(cluster: &Cluster) -> Result<Self> {
+        Self::start_as(cluster, "operator")
+    }
+
+    /// Starts a replica; two at once must have different names.
+    pub(crate) fn start_as(cluster: &Cluster, replica: &str) -> Result<Self> {
+        Self::start_with(cluster, cluster.as_operator()?, replica)
+    }
+
+    /// Starts a replica that reaches the API server by this client.
+    pub(crate) fn start_with(cluster: &Cluster, client: Client, replica: &str) -> Result<Self> {
+        let metrics = Metrics::register(&Registry::new())?;
+        let operation = operation(cluster, client, metrics.clone(), replica)?;
+        let (ready, shutdown) = (Checks::new(), CancellationToken::new());
+        let (checks, token) = (ready.clone(), shutdown.clone());
+        let task = tokio::spawn(async move { operation.run(&checks, token).await });
+        Ok(Self { metrics, ready, shutdown, task })
+    }
+
+    /// Asks it to end, as SIGTERM does, and waits for that.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.shutdown.cancel();
+        self.task.await.context("the operator panicked")??;
+        Ok(())
+    }
+}
+
+/// An operator on threads of its own, which can be ended at any instruction as `kill -9` does.
+pub(crate) struct Killable {
+    pub(crate) metrics: Metrics,
+    runtime: Option<Runtime>,
+}
+
+impl Killable {
+    pub(crate) fn start_as(cluster: &Cluster, replica: &str) -> Result<Self> {
+        let metrics = Metrics::register(&Registry::new())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        // The connection's own tasks must live, and die, with the operator's.
+        let inside = runtime.enter();
+        let client = Client::try_from(cluster.operator_config())?;
+        drop(inside);
+        let operation = operation(cluster, client, metrics.clone(), replica)?;
+        runtime.spawn(async move { operation.run(&Checks::new(), CancellationToken::new()).await });
+        Ok(Self { metrics, runtime: Some(runtime) })
+    }
+
+    /// Ends it between two instructions.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Killable {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str) -> Result<Operation> {
+    let seconds = Duration::from_secs;
+    Ok(Operation {
+        client,
+        election: ElectionSettings::new(&cluster.system, &cluster.operator(), replica.to_owned()),
+        rate: Rate { per_second: MANY, burst: MANY },
+        kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
+        metrics,
+        meter: MeterSettings { scrape_interval: seconds(1), publish_interval: seconds(1) },
+        settings: Settings {
+            system_namespace: cluster.system.clone(),
+            agent_service_account: "leasehold-agent".to_owned(),
+            gateway_selector: "app.kubernetes.io/component=agent".parse()?,
+            dns_namespace: "kube-system".to_owned(),
+            dns_selector: "k8s-app=kube-dns".parse()?,
+            public_egress_deny: Vec::new(),
+            node_selector: "".parse()?,
+            node_taint: None,
+            tiers: [Tier::Strict].into(),
+            sandbox_runtime_class: "gvisor".to_owned(),
+            exposure: None,
+        },
+    })
+}
