@@ -12,9 +12,9 @@ use telemetry::{AdminServer, Checks, LogFormat, Registry};
 use tokio::time::Duration;
 
 use crate::{
-    exposure_args::ExposureArgs,
     client::Rate,
     election::{self, ElectionSettings},
+    exposure_args::ExposureArgs,
     meter::{
         MeterSettings,
         kubelet::{KubeletClient, KubeletTrust},

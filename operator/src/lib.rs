@@ -4,10 +4,10 @@
 //! cluster and the clock, so it may be killed at any moment and started again.
 
 pub mod args;
-mod exposure_args;
-pub mod http_route;
 pub mod client;
 pub mod election;
+mod exposure_args;
+pub mod http_route;
 pub mod lease_controller;
 pub mod meter;
 pub mod metrics;
