@@ -11,12 +11,14 @@ pub mod diagnosis;
 pub mod end;
 pub mod events;
 pub mod hosts;
+pub mod last_words;
 pub mod memory;
 pub mod owned;
 pub mod pods;
 pub mod rollout;
 pub mod run;
 pub mod status;
+pub mod stuck;
 pub mod tiers;
 pub mod update_status;
 pub mod validate;
@@ -298,9 +300,13 @@ async fn end(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     let next = match &ending {
         // The usage must be in the API before the next step deletes what it was counted from.
         Ending::UsageFinal(_) => Action::requeue(Duration::ZERO),
-        Ending::DeletingNamespace | Ending::DeletingVolumes => Action::requeue(LOOK_AGAIN),
+        Ending::DeletingNamespace | Ending::DeletingVolumes | Ending::Stuck(_) => Action::requeue(LOOK_AGAIN),
         Ending::Ended => Action::await_change(),
     };
+    if ending == Ending::Ended {
+        let logs = last_words::publishable(lease, ctx).await.map_err(Error::Dereference)?;
+        ctx.memory.set_final_logs(lease, logs);
+    }
     update_status::update(lease, ctx, Outcome::Ending(ending)).await.map_err(Error::UpdateStatus)?;
     Ok(next)
 }

@@ -52,6 +52,7 @@ pub struct Metrics {
     leases: IntGaugeVec,
     watch_errors: IntCounterVec,
     leader: IntGauge,
+    leases_stuck: IntGauge,
     /// Of the meter.
     pub meter: MeterMetrics,
 }
@@ -95,6 +96,10 @@ impl Metrics {
                 "operator_leader",
                 "1 for the replica that works, 0 for one that stands by.",
             )?,
+            leases_stuck: IntGauge::new(
+                "operator_leases_stuck",
+                "Leases whose removal takes longer than ten minutes.",
+            )?,
             meter: MeterMetrics {
                 scrapes: counters("meter_scrapes_total", "Scrapes of kubelets.", &["result"])?,
                 samples: counters("meter_samples_total", "Samples of pods.", &["result"])?,
@@ -118,6 +123,7 @@ impl Metrics {
         registry.register(Box::new(metrics.leases.clone()))?;
         registry.register(Box::new(metrics.watch_errors.clone()))?;
         registry.register(Box::new(metrics.leader.clone()))?;
+        registry.register(Box::new(metrics.leases_stuck.clone()))?;
         registry.register(Box::new(metrics.meter.scrapes.clone()))?;
         registry.register(Box::new(metrics.meter.samples.clone()))?;
         registry.register(Box::new(metrics.meter.scrape_seconds.clone()))?;
@@ -171,6 +177,11 @@ impl Metrics {
     /// Whether this replica works.
     pub fn is_leader(&self) -> bool {
         self.leader.get() == 1
+    }
+
+    /// Sets how many leases do not go.
+    pub fn set_stuck(&self, count: usize) {
+        self.leases_stuck.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Sets how many leases there are of each phase.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crd::ComputeLease;
+use crd::{ComputeLease, condition};
 use futures::channel::mpsc;
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -199,6 +199,8 @@ async fn report_phases(leases: Store<ComputeLease>, metrics: Metrics) {
     loop {
         interval.tick().await;
         let leases = leases.state();
+        let stuck = leases.iter().filter(|lease| condition::is_true(lease.conditions(), condition::STUCK));
+        metrics.set_stuck(stuck.count());
         metrics.set_leases(
             leases.iter().map(|lease| lease.status.as_ref().map(|s| s.phase).unwrap_or_default()),
         );

@@ -68,8 +68,6 @@ pub const ROLLED_BACK: &str = "RolledBack";
 pub const CANNOT_ROLL_BACK: &str = "CannotRollBack";
 /// Nothing of the lease is left.
 pub const NOTHING_LEFT: &str = "NothingLeft";
-/// The lease's volumes are being deleted.
-pub const DELETING_VOLUMES: &str = "DeletingVolumes";
 /// Objects of the namespace do not go.
 pub const OBJECTS_REMAIN: &str = "ObjectsRemain";
 /// Volumes of the lease do not go.

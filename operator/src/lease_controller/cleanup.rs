@@ -13,7 +13,10 @@ use serde_json::json;
 use super::{
     Context, LOOK_AGAIN,
     dereference::{self, NamespaceState},
+    end::Ending,
     owned::Kind,
+    status::Outcome,
+    stuck, update_status,
 };
 use crate::metrics::Verb;
 
@@ -32,6 +35,18 @@ pub enum Error {
         #[source]
         source: kube::Error,
     },
+    /// A namespace that does not go could not be read.
+    #[error("failed to read namespace {name}")]
+    GetNamespace {
+        /// Name of the namespace.
+        name: String,
+        /// Cause.
+        #[source]
+        source: kube::Error,
+    },
+    /// That the removal is stuck could not be written.
+    #[error("failed to say that the removal is stuck")]
+    UpdateStatus(#[source] update_status::Error),
     /// The volumes could not be listed.
     #[error("failed to list volumes")]
     ListVolumes(#[source] kube::Error),
@@ -74,7 +89,12 @@ pub async fn cleanup(lease: &ComputeLease, ctx: &Context) -> Result<Action, Erro
         ctx.meter.forget(lease);
         return Ok(Action::await_change());
     }
-    if tear_down(lease, ctx).await? != Teardown::Gone {
+    let teardown = tear_down(lease, ctx).await?;
+    if teardown != Teardown::Gone {
+        if let Some(stuck) = stuck::look(lease, ctx, teardown).await? {
+            let outcome = Outcome::Ending(Ending::Stuck(stuck));
+            update_status::update(lease, ctx, outcome).await.map_err(Error::UpdateStatus)?;
+        }
         return Ok(Action::requeue(LOOK_AGAIN));
     }
     let rest =
@@ -105,22 +125,24 @@ pub async fn tear_down(lease: &ComputeLease, ctx: &Context) -> Result<Teardown, 
             Ok(Teardown::DeletingNamespace)
         }
         NamespaceState::Missing | NamespaceState::OthersTerminating | NamespaceState::Foreign => {
-            Ok(if has_volumes(ctx, &name).await? { Teardown::DeletingVolumes } else { Teardown::Gone })
+            let volumes = volumes_of(ctx, &name).await?;
+            Ok(if volumes.is_empty() { Teardown::Gone } else { Teardown::DeletingVolumes })
         }
     }
 }
 
-/// Whether a volume that is to be deleted with its claim still refers to the namespace.
-async fn has_volumes(ctx: &Context, namespace: &str) -> Result<bool, Error> {
-    let volumes = Api::<PersistentVolume>::all(ctx.client.clone())
+/// Volumes that still refer to the namespace, whatever is to become of them: each is data of the tenant.
+pub async fn volumes_of(ctx: &Context, namespace: &str) -> Result<Vec<PersistentVolume>, Error> {
+    let mut volumes = Api::<PersistentVolume>::all(ctx.client.clone())
         .list(&ListParams::default())
         .await
-        .map_err(Error::ListVolumes)?;
-    Ok(volumes.iter().filter_map(|volume| volume.spec.as_ref()).any(|spec| {
-        let claim = spec.claim_ref.as_ref().and_then(|claim| claim.namespace.as_deref());
-        let deletes = spec.persistent_volume_reclaim_policy.as_deref().unwrap_or("Delete") == "Delete";
-        claim == Some(namespace) && deletes
-    }))
+        .map_err(Error::ListVolumes)?
+        .items;
+    volumes.retain(|volume| {
+        let claim = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+        claim.and_then(|claim| claim.namespace.as_deref()) == Some(namespace)
+    });
+    Ok(volumes)
 }
 
 /// The resource version turns two writers at once into a conflict, which is tried again.

@@ -7,6 +7,7 @@ use crd::{ComputeLease, LeaseUsage, condition};
 use super::{
     Context,
     cleanup::{self, Teardown},
+    stuck::{self, Stuck},
 };
 
 /// Where the end of a lease stands.
@@ -18,6 +19,8 @@ pub enum Ending {
     DeletingNamespace,
     /// The namespace is gone, a volume of it is not.
     DeletingVolumes,
+    /// It takes too long.
+    Stuck(Stuck),
     /// Nothing is left.
     Ended,
 }
@@ -29,7 +32,11 @@ pub async fn end(lease: &ComputeLease, ctx: &Context) -> Result<Ending, cleanup:
         let usage = ctx.meter.finish(lease, &ctx.stores, (ctx.clock)()).await;
         return Ok(Ending::UsageFinal(usage.map(Box::new)));
     }
-    Ok(match cleanup::tear_down(lease, ctx).await? {
+    let teardown = cleanup::tear_down(lease, ctx).await?;
+    if let Some(stuck) = stuck::look(lease, ctx, teardown).await? {
+        return Ok(Ending::Stuck(stuck));
+    }
+    Ok(match teardown {
         Teardown::DeletingNamespace => Ending::DeletingNamespace,
         Teardown::DeletingVolumes => Ending::DeletingVolumes,
         Teardown::Gone => Ending::Ended,

@@ -7,10 +7,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crd::{ComputeLease, ComputeLeaseStatus};
+use crd::{ComputeLease, ComputeLeaseStatus, FinalLog};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
 
-use super::apply::Generations;
+use super::{apply::Generations, last_words::LastWords};
 
 /// How long the same news is not told again.
 const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(10);
@@ -21,6 +22,7 @@ const MOST_NEWS: usize = 256;
 #[derive(Debug, Default)]
 pub struct Memory {
     leases: Mutex<HashMap<String, LeaseMemory>>,
+    last_words: Mutex<LastWords>,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +32,7 @@ struct LeaseMemory {
     failures: u32,
     /// When which reason of which subject was told last.
     told: HashMap<(String, String), Timestamp>,
+    final_logs: Vec<FinalLog>,
 }
 
 impl Memory {
@@ -81,8 +84,29 @@ impl Memory {
         })
     }
 
+    /// Listens to what a pod says before it goes.
+    pub fn hear(&self, pod: &Pod) {
+        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).hear(pod);
+    }
+
+    /// What the pods of a lease said before they went.
+    pub fn last_words(&self, lease: &ComputeLease) -> Vec<FinalLog> {
+        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).of(lease)
+    }
+
+    /// Notes what may be published of that.
+    pub fn set_final_logs(&self, lease: &ComputeLease, logs: Vec<FinalLog>) {
+        self.lease(lease, |memory| memory.final_logs = logs);
+    }
+
+    /// What may be published of that.
+    pub fn final_logs(&self, lease: &ComputeLease) -> Vec<FinalLog> {
+        self.lease(lease, |memory| memory.final_logs.clone())
+    }
+
     /// Forgets a lease that is gone.
     pub fn forget(&self, lease: &ComputeLease) {
+        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).forget(lease);
         self.lock().remove(lease.metadata.uid.as_deref().unwrap_or_default());
     }
 

@@ -28,7 +28,7 @@ use telemetry::CancellationToken;
 use tokio::time::Duration;
 
 use super::{Context, error_policy, pods, reconcile};
-use crate::{http_route::HttpRoute, meter::Meter, metrics::Metrics};
+use crate::{http_route::HttpRoute, metrics::Metrics};
 
 /// Leases that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;
@@ -142,7 +142,7 @@ pub async fn run(
 
     let mut triggers: Vec<BoxStream<'static, Trigger>> = vec![
         lease_triggers(client, metrics, &system, lease_writer, leases_seen),
-        pod_triggers(client, metrics, &system, pod_writer, pods_seen, ctx.meter.clone()),
+        pod_triggers(client, metrics, &system, pod_writer, pods_seen, &ctx),
         claim_watch(client, metrics, claims, claims_seen),
         node_triggers(client, metrics, node_writer, nodes_seen, &ctx, leases.clone()),
         class_watch(client, metrics, "StorageClass", storage_classes, storage_classes_seen),
@@ -217,12 +217,16 @@ fn pod_triggers(
     system: &str,
     writer: Writer<Pod>,
     seen: CancellationToken,
-    meter: Arc<Meter>,
+    ctx: &Arc<Context>,
 ) -> BoxStream<'static, Trigger> {
     let system = system.to_owned();
+    let (meter, listener) = (ctx.meter.clone(), ctx.clone());
     watcher(Api::<Pod>::all(client.clone()), managed())
         .default_backoff()
-        .modify(|pod| pod.managed_fields_mut().clear())
+        .modify(move |pod| {
+            pod.managed_fields_mut().clear();
+            listener.memory.hear(pod);
+        })
         .reflect(writer)
         .inspect(mark(seen))
         .touched_objects()

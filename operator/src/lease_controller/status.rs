@@ -6,7 +6,7 @@ mod update;
 use std::sync::Arc;
 
 use crd::{
-    ComputeLease, ComputeLeaseStatus, Phase,
+    ComputeLease, ComputeLeaseStatus, FinalLog, Phase,
     condition::{self, ConditionStatus},
     reason,
 };
@@ -74,6 +74,8 @@ pub struct Observation<'a> {
     pub pods: &'a [Arc<Pod>],
     /// Decisions of the provider, which the form of a pod follows from.
     pub settings: &'a Settings,
+    /// What its containers printed last, once it has ended.
+    pub final_logs: &'a [FinalLog],
     /// What the meter counted.
     pub meter: MeterView,
     /// The time.
@@ -82,7 +84,7 @@ pub struct Observation<'a> {
 
 /// Computes the status.
 pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
-    let Observation { lease, current, outcome, pods, settings, meter, now } = observation;
+    let Observation { lease, current, outcome, pods, settings, final_logs, meter, now } = observation;
     let mut draft = Draft {
         status: ComputeLeaseStatus { observed_generation: lease.metadata.generation, ..current.clone() },
         generation: lease.metadata.generation,
@@ -106,6 +108,7 @@ pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
             }
         }
         Outcome::Ending(ending) => {
+            cleaned(&mut draft, &ending, final_logs);
             ended(&mut draft, lease, ending);
             return draft.status;
         }
@@ -243,6 +246,31 @@ fn metered(draft: &mut Draft, meter: MeterView) {
     draft.set(condition::USAGE_FINAL, ConditionStatus::False, reason::LEASE_RUNNING, "");
 }
 
+/// How far the removal is. One text until the end, so that its steps cost no writes.
+fn cleaned(draft: &mut Draft, ending: &Ending, final_logs: &[FinalLog]) {
+    let was_stuck = condition::find(&draft.status.conditions, condition::STUCK).is_some();
+    match ending {
+        Ending::Ended => {
+            let proof = "no namespace, no object in it, and 0 volumes of the cluster refer to it";
+            draft.set(condition::CLEANED, ConditionStatus::True, reason::NOTHING_LEFT, proof);
+            if !final_logs.is_empty() {
+                draft.status.final_logs = final_logs.to_vec();
+            }
+        }
+        _ => {
+            let message = "the namespace and its volumes are being deleted";
+            draft.set(condition::CLEANED, ConditionStatus::False, reason::REMOVING, message);
+        }
+    }
+    match ending {
+        Ending::Stuck(stuck) => {
+            draft.set(condition::STUCK, ConditionStatus::True, stuck.reason, &stuck.message);
+        }
+        _ if was_stuck => draft.set(condition::STUCK, ConditionStatus::False, reason::REMOVING, ""),
+        _ => {}
+    }
+}
+
 fn ended(draft: &mut Draft, lease: &ComputeLease, ending: Ending) {
     let namespace = draft.status.namespace.clone().unwrap_or_else(|| lease.name_any());
     let message = match &ending {
@@ -250,6 +278,7 @@ fn ended(draft: &mut Draft, lease: &ComputeLease, ending: Ending) {
             Some(format!("namespace {namespace} is being deleted"))
         }
         Ending::DeletingVolumes => Some(format!("volumes of namespace {namespace} are being deleted")),
+        Ending::Stuck(stuck) => Some(stuck.message.clone()),
         Ending::Ended => None,
     };
     draft.status.phase = if ending == Ending::Ended { Phase::Ended } else { Phase::Ending };

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{test_support::*, *};
 
+mod ending;
 mod lifecycle;
 
 const CREATED: [&str; 13] = [

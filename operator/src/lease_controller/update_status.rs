@@ -34,6 +34,7 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
         outcome,
         pods: &pods::of_lease(&ctx.stores.pods, lease),
         settings: &ctx.settings,
+        final_logs: &ctx.memory.final_logs(lease),
         meter: ctx.meter.view(lease, now),
         now,
     });

@@ -1,9 +1,13 @@
+use std::sync::LazyLock;
+
 use crd::{Cause, Party};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::lease_controller::test_support::{manifest_of, manifest_yaml, now};
+
+static SERVICE: LazyLock<Service> = LazyLock::new(service);
 
 /// A service with an image, a secret, a probe and limits of its own.
 fn service() -> Service {
@@ -382,7 +386,7 @@ fn reason_word() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Nodes, registries, runtimes and tenants write into a pod's status whatever they like.
     #[test]
@@ -409,11 +413,10 @@ proptest! {
             _ => json!({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}]}),
         };
         let pod = pod_with(&status);
-        let service = service();
         let hidden = Hidden::new(["open-sesame"]);
         let pods = [&pod];
         let evidence = Evidence {
-            service: &service, pods: &pods, refused_pod: refused.as_deref(), known: None, hidden: &hidden, now: now(),
+            service: &SERVICE, pods: &pods, refused_pod: refused.as_deref(), known: None, hidden: &hidden, now: now(),
         };
         if let Some(trouble) = diagnose(&evidence) {
             prop_assert!(trouble.message.chars().count() <= Trouble::MESSAGE_CHARS, "{trouble}");

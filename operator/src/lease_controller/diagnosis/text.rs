@@ -56,6 +56,11 @@ impl Hidden {
         Self(all)
     }
 
+    /// These values and those.
+    pub fn and(self, other: Self) -> Self {
+        Self::new(self.0.iter().chain(&other.0).map(String::as_str))
+    }
+
     fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for value in &self.0 {

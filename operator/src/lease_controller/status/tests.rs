@@ -37,6 +37,7 @@ fn next(current: &ComputeLeaseStatus, outcome: Outcome<'_>, pods: &[Arc<Pod>]) -
         outcome,
         pods,
         settings: &settings(),
+        final_logs: &[],
         meter: MeterView { usage: None, freshness: Freshness::NotStarted },
         now: now(),
     })
