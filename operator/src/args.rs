@@ -164,6 +164,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         log_filter,
     } = args;
     telemetry::logging::init(log_format, &log_filter)?;
+    let host_records = exposure.host_records()?;
     let exposure = exposure.settings();
     let shutdown = telemetry::shutdown::on_signal().context("failed to listen for signals")?;
     let trust = match kubelet_ca {
@@ -203,6 +204,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             sandbox_runtime_class,
             exposure,
         },
+        host_records,
     };
     operation.run(&ready, shutdown.clone()).await?;
     // Whatever made the controller stop, nothing else may go on without it.

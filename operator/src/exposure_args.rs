@@ -1,10 +1,18 @@
 //! Flags of public ports. Without `--gateway` there are none, and manifests that want some are refused.
 
+use std::{net::SocketAddr, sync::Arc};
+
 use clap::Args;
 use jiff::SignedDuration;
 use manifest::HostName;
 
-use crate::settings::exposure::{DataPlane, Exposure, GatewayRef, PublicDomain};
+use crate::{
+    lease_controller::hosts::{
+        dns::{self, Dns},
+        proofs::ReadTexts,
+    },
+    settings::exposure::{DataPlane, Exposure, GatewayRef, PublicDomain},
+};
 
 /// Flags of `operator run` about the provider's Gateway.
 #[derive(Debug, Args)]
@@ -27,13 +35,31 @@ pub(crate) struct ExposureArgs {
     /// Seconds for which a tenant's own host whose DNS record vanished still leads to its lease.
     #[arg(long, default_value_t = 3_600)]
     host_grace: u32,
+    /// DNS server (ADDRESS:PORT) to ask about tenants' own hosts, again for each further one; the machine's own if left out.
+    #[arg(long)]
+    host_resolver: Vec<SocketAddr>,
 }
 
 impl ExposureArgs {
+    /// What reads the records that prove who owns a host, if there is a Gateway.
+    pub(crate) fn host_records(&self) -> Result<Option<Arc<dyn ReadTexts>>, dns::Error> {
+        match self.gateway {
+            None => Ok(None),
+            Some(_) => Dns::new(&self.host_resolver).map(|dns| Some(Arc::new(dns) as Arc<dyn ReadTexts>)),
+        }
+    }
+
     /// The settings, if there is a Gateway.
     pub(crate) fn settings(self) -> Option<Exposure> {
-        let Self { gateway, public_domain, gateway_data_plane, reserved_domains, host_cooldown, host_grace } =
-            self;
+        let Self {
+            gateway,
+            public_domain,
+            gateway_data_plane,
+            reserved_domains,
+            host_cooldown,
+            host_grace,
+            host_resolver: _,
+        } = self;
         Some(Exposure {
             gateway: gateway?,
             data_plane: gateway_data_plane?,

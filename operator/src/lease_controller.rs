@@ -44,6 +44,7 @@ use self::{
     build::{ClusterAddresses, LeaseObjects},
     dereference::{ManifestState, NamespaceState, StorageState},
     end::Ending,
+    hosts::proofs::Proofs,
     memory::Memory,
     owned::Owned,
     rollout::Course,
@@ -85,6 +86,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// What earlier reconciliations of this process left behind.
     pub memory: Memory,
+    /// Who has proven to own which host.
+    pub proofs: Arc<Proofs>,
     /// The time.
     pub clock: fn() -> Timestamp,
 }
@@ -121,6 +124,9 @@ pub enum Error {
     /// Reading failed.
     #[error("failed to read what the lease refers to")]
     Dereference(#[source] dereference::Error),
+    /// Claiming hosts failed.
+    #[error("failed to claim the lease's hosts")]
+    ClaimHosts(#[source] hosts::claims::Error),
     /// Writing an object failed.
     #[error("failed to apply the lease's objects")]
     Apply(#[source] apply::Error),
@@ -140,6 +146,7 @@ impl Error {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Dereference(_) => "DereferenceFailed",
+            Self::ClaimHosts(_) => "ClaimHostsFailed",
             Self::Apply(_) => "ApplyFailed",
             Self::UpdateStatus(_) => "UpdateStatusFailed",
             Self::Cleanup(_) => "CleanupFailed",
@@ -197,10 +204,15 @@ async fn step(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
 
 async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     ctx.meter.observe(lease, &ctx.stores, (ctx.clock)());
-    let (found, validated) = match choose(lease, ctx).await.map_err(Error::Dereference)? {
+    let (found, mut validated) = match choose(lease, ctx).await.map_err(Error::Dereference)? {
         (found, Ok(validated)) => (found, validated),
         (_, Err(refusal)) => return refuse(lease, ctx, &refusal).await,
     };
+    let status = ctx.memory.status(lease);
+    let custom = hosts::settle(lease, &status, &validated, ctx).await.map_err(Error::ClaimHosts)?;
+    if let Some(publicity) = &mut validated.publicity {
+        publicity.custom = custom;
+    }
     let objects = build::build(&validated, &ctx.settings, &found.addresses);
     match apply_all(lease, ctx, &found, objects).await {
         Ok(applied) => {
@@ -208,7 +220,7 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
                 .await
                 .map_err(Error::UpdateStatus)?;
             Ok(Action::requeue(match applied {
-                Applied::Complete => complete(lease, &ctx.memory.status(lease), &validated.course),
+                Applied::Complete => complete(lease, &ctx.memory.status(lease), &validated),
                 Applied::AwaitingQuota | Applied::NamespaceConflict | Applied::NamespaceTerminating => {
                     LOOK_AGAIN
                 }
@@ -223,10 +235,14 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
 }
 
 /// When to look again at a lease of which everything is applied.
-fn complete(lease: &ComputeLease, status: &ComputeLeaseStatus, course: &Course) -> Duration {
+fn complete(lease: &ComputeLease, status: &ComputeLeaseStatus, validated: &Validated) -> Duration {
     match (status.phase, status.rollout) {
         // The update failed just now.
-        _ if *course == Course::Newest && rollout::course(lease, status) != Course::Newest => Duration::ZERO,
+        _ if validated.course == Course::Newest && rollout::course(lease, status) != Course::Newest => {
+            Duration::ZERO
+        }
+        // A host becomes free, or is proven, without any event here.
+        _ if validated.publicity.as_ref().is_some_and(|publicity| publicity.withheld().is_some()) => WAITING,
         (Phase::Ready | Phase::Paused, None) => RESYNC,
         _ => WAITING,
     }

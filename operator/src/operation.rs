@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crd::{ComputeLease, condition};
-use futures::channel::mpsc;
+use crd::{ComputeLease, LeaseName, condition};
+use futures::{StreamExt, channel::mpsc, stream};
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, CustomResourceExt, ResourceExt,
     runtime::{
         events::{Recorder, Reporter},
-        reflector::{self, Store},
+        reflector::{self, ObjectRef, Store},
     },
 };
 use telemetry::{CancellationToken, Check, Checks};
@@ -24,6 +24,10 @@ use crate::{
     election::{Election, ElectionSettings, Lost},
     lease_controller::{
         Context, Stores,
+        hosts::{
+            proofs::{Proofs, ReadTexts},
+            sweep,
+        },
         memory::Memory,
         run::{self, Synced, Writers},
     },
@@ -48,6 +52,8 @@ pub struct Operation {
     pub meter: MeterSettings,
     /// Decisions of the provider.
     pub settings: Settings,
+    /// Reads the records that prove who owns a host; none without a Gateway.
+    pub host_records: Option<Arc<dyn ReadTexts>>,
 }
 
 /// Why the operation ended although nobody asked for it.
@@ -65,7 +71,7 @@ impl Operation {
     /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it early must end the
     /// process: another replica takes over.
     pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, election, rate, kubelets, metrics, meter, settings } = self;
+        let Self { client, election, rate, kubelets, metrics, meter, settings, host_records } = self;
         let crds_ready = ready.add("crds", "not looked yet");
         let caches_ready = ready.add("caches", "not synced yet");
         let (leases, lease_writer) = reflector::store();
@@ -87,6 +93,13 @@ impl Operation {
         let election = Election::new(client.clone(), election);
         let client = client::elected(client, rate, election.term());
         let (triggers, from_meter) = mpsc::unbounded();
+        let (proofs, questions) = Proofs::new();
+        let proofs = Arc::new(proofs);
+        let (news, from_proofs) = mpsc::unbounded();
+        let system = settings.system_namespace.clone();
+        let from_proofs = from_proofs
+            .map(move |lease: LeaseName| ObjectRef::<ComputeLease>::new(lease.as_str()).within(&system));
+        let from_elsewhere = stream::select(from_meter, from_proofs);
         let meter = Arc::new(Meter::new(meter, kubelets, metrics.clone(), triggers));
         let reporter = Reporter { controller: "leasehold-operator".to_owned(), instance: None };
         let ctx = Arc::new(Context {
@@ -98,6 +111,7 @@ impl Operation {
             meter: meter.clone(),
             metrics: metrics.clone(),
             memory: Memory::default(),
+            proofs: proofs.clone(),
             clock: Timestamp::now,
         });
 
@@ -107,6 +121,11 @@ impl Operation {
         reports.spawn(report_caches(synced.clone(), caches_ready));
         reports.spawn(report_phases(leases.clone(), metrics.clone()));
         let elected = CancellationToken::new();
+        if let Some(texts) = host_records {
+            reports.spawn(proofs.answer(questions, texts, Timestamp::now, news));
+            let sweeping = sweep::run(ctx.clone(), leases.clone(), synced.clone(), shutdown.clone());
+            reports.spawn(after(elected.clone(), shutdown.clone(), sweeping));
+        }
         let worked = CancellationToken::new();
         let mut leading = JoinSet::new();
         leading.spawn(lead(election, metrics, elected.clone(), worked.clone(), shutdown.clone()));
@@ -114,7 +133,7 @@ impl Operation {
         let metering = after(elected.clone(), shutdown.clone(), metering);
         let mut work = JoinSet::new();
         work.spawn(metering);
-        work.spawn(run::run(ctx, leases, writers, synced, from_meter, elected, shutdown.clone()));
+        work.spawn(run::run(ctx, leases, writers, synced, from_elsewhere, elected, shutdown.clone()));
         loop {
             tokio::select! {
                 Some(ended) = leading.join_next() => {

@@ -115,5 +115,6 @@ fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str)
             sandbox_runtime_class: "gvisor".to_owned(),
             exposure: None,
         },
+        host_records: None,
     })
 }

@@ -14,6 +14,7 @@ use super::{
     Context, LOOK_AGAIN,
     dereference::{self, NamespaceState},
     end::Ending,
+    hosts,
     owned::Kind,
     status::Outcome,
     stuck, update_status,
@@ -47,6 +48,9 @@ pub enum Error {
     /// That the removal is stuck could not be written.
     #[error("failed to say that the removal is stuck")]
     UpdateStatus(#[source] update_status::Error),
+    /// The lease's hosts could not be given back.
+    #[error("failed to give back the lease's hosts")]
+    ReleaseHosts(#[source] hosts::claims::Error),
     /// The volumes could not be listed.
     #[error("failed to list volumes")]
     ListVolumes(#[source] kube::Error),
@@ -125,8 +129,13 @@ pub async fn tear_down(lease: &ComputeLease, ctx: &Context) -> Result<Teardown, 
             Ok(Teardown::DeletingNamespace)
         }
         NamespaceState::Missing | NamespaceState::OthersTerminating | NamespaceState::Foreign => {
-            let volumes = volumes_of(ctx, &name).await?;
-            Ok(if volumes.is_empty() { Teardown::Gone } else { Teardown::DeletingVolumes })
+            if !volumes_of(ctx, &name).await?.is_empty() {
+                return Ok(Teardown::DeletingVolumes);
+            }
+            // Only now: while the routes were there, the hosts led to this lease.
+            hosts::release_all(lease, ctx).await.map_err(Error::ReleaseHosts)?;
+            ctx.proofs.forget(&name);
+            Ok(Teardown::Gone)
         }
     }
 }

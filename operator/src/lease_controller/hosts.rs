@@ -3,14 +3,23 @@
 //! A made host needs no entry in the index: it holds 130 bits of the lease's own id and lies under a domain that no tenant
 //! may claim anything under, so no other lease can be given it. A tenant's own host is held by a `HostClaim` of its name.
 
+pub mod claims;
+pub mod decide;
+pub mod dns;
 pub mod generated;
+pub mod proofs;
+pub mod sweep;
 
 use std::collections::BTreeMap;
 
-use crd::{HostStatus, reason};
+use crd::{ComputeLease, ComputeLeaseStatus, HostClaimSpec, HostStatus, reason};
 use manifest::{HostName, Port, Service, ServiceName, ServicePort};
 
-use super::validate::Validated;
+use self::{
+    claims::{Error, Index},
+    proofs::Question,
+};
+use super::{Context, validate::Validated};
 use crate::settings::exposure::Exposure;
 
 /// What a lease with public ports needs besides its manifest.
@@ -96,3 +105,101 @@ pub enum HostState {
         message: String,
     },
 }
+
+/// Claims the tenant's own hosts that the manifest asks for, and gives back those that it no longer does.
+pub async fn settle(
+    lease: &ComputeLease,
+    status: &ComputeLeaseStatus,
+    validated: &Validated,
+    ctx: &Context,
+) -> Result<CustomHosts, Error> {
+    let wanted = wanted(lease, validated);
+    if wanted.is_empty() && !had_custom_hosts(status) {
+        return Ok(CustomHosts::new());
+    }
+    let now = (ctx.clock)();
+    let index = index(ctx);
+    let mut held = index.of_lease(lease).await?;
+    for (host, claim) in &held {
+        if !wanted.keys().any(|wanted| wanted.as_str() == host) {
+            index.release(claim, now.as_second()).await?;
+        }
+    }
+    ctx.proofs.keep(validated.name.as_str(), |host| wanted.keys().any(|wanted| wanted.as_str() == host));
+    let Some(publicity) = &validated.publicity else { return Ok(CustomHosts::new()) };
+    let mut custom = CustomHosts::new();
+    for (host, claim) in wanted {
+        if let Some(state) = reserved(&host, &publicity.exposure) {
+            custom.insert(host, state);
+            continue;
+        }
+        let question = Question {
+            host: claim.host.clone(),
+            lease_id: claim.lease_id.clone(),
+            lease: validated.name.clone(),
+        };
+        let proof = ctx.proofs.proof(&question, now);
+        let found = match held.remove(host.as_str()) {
+            Some(found) => Some(found),
+            None => index.read(host.as_str()).await?,
+        };
+        let patience = publicity.exposure.patience();
+        let state = index.settle(found, &claim, proof, patience, now.as_second()).await?;
+        custom.insert(host, state);
+    }
+    Ok(custom)
+}
+
+/// Gives back every host of a lease of which nothing is left. Needs no valid spec.
+pub async fn release_all(lease: &ComputeLease, ctx: &Context) -> Result<(), Error> {
+    if ctx.settings.exposure.is_none() {
+        return Ok(());
+    }
+    let index = index(ctx);
+    for claim in index.of_lease(lease).await?.values() {
+        index.release(claim, (ctx.clock)().as_second()).await?;
+    }
+    Ok(())
+}
+
+fn index(ctx: &Context) -> Index<'_> {
+    Index { client: &ctx.client, metrics: &ctx.metrics, namespace: &ctx.settings.system_namespace }
+}
+
+/// The claims that a manifest asks for.
+fn wanted(lease: &ComputeLease, validated: &Validated) -> BTreeMap<HostName, HostClaimSpec> {
+    let services = validated.manifest.services().iter();
+    services
+        .flat_map(|(name, service)| service.ports.iter().map(move |port| (name, port)))
+        .flat_map(|(name, port)| port.hosts.iter().map(move |host| (name, port, host)))
+        .map(|(name, port, host)| {
+            let claim = HostClaimSpec {
+                host: host.to_string(),
+                lease_id: lease.spec.lease_id.clone(),
+                compute_lease: claims::holder(lease),
+                tenant: lease.spec.tenant.clone(),
+                service: name.to_string(),
+                port: i32::from(port.port.0),
+                unproven_since: None,
+                released_at: None,
+            };
+            (host.clone(), claim)
+        })
+        .collect()
+}
+
+/// A made host comes first, so a second one is the tenant's own.
+fn had_custom_hosts(status: &ComputeLeaseStatus) -> bool {
+    status.services.iter().flat_map(|service| &service.ports).any(|port| port.hosts.len() > 1)
+}
+
+fn reserved(host: &HostName, exposure: &Exposure) -> Option<HostState> {
+    let mut domains = std::iter::once(exposure.public_domain.name()).chain(&exposure.reserved_domains);
+    domains.find(|domain| host.is_at_or_below(domain)).map(|domain| HostState::Withheld {
+        reason: reason::HOST_RESERVED,
+        message: format!("the provider keeps {domain} and what is under it for itself; remove the host"),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,7 @@ use tokio::time::Duration;
 use super::{
     Context, Stores,
     build::workload,
+    hosts::proofs::Proofs,
     memory::Memory,
     rollout::Course,
     run::Synced,
@@ -299,6 +300,7 @@ impl Scenario {
             meter,
             metrics,
             memory: Memory::default(),
+            proofs: Arc::new(Proofs::new().0),
             clock,
         });
         let mut scenario = Self {

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use manifest::HostName;
 
 use super::LabelSet;
+use crate::lease_controller::hosts::decide::Patience;
 
 /// Longest public domain: `<service>-<lease>-<port>.` before it must fit the 253 characters of a name.
 const LONGEST_DOMAIN: usize = 253 - 64;
@@ -25,6 +26,13 @@ pub struct Exposure {
     pub host_cooldown: SignedDuration,
     /// How long a host whose DNS record vanished still leads to its lease.
     pub host_grace: SignedDuration,
+}
+
+impl Exposure {
+    /// How patient the index of tenants' own hosts is.
+    pub fn patience(&self) -> Patience {
+        Patience { cooldown: self.host_cooldown, grace: self.host_grace }
+    }
 }
 
 /// A `Gateway` of the Gateway API, as `NAMESPACE/NAME` or `NAMESPACE/NAME/LISTENER`.
