@@ -4,13 +4,26 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// Release name of the run.
 pub const RELEASE: &str = "leasehold";
 /// The system namespace of the run.
 pub const NAMESPACE: &str = "leasehold-system";
+
+/// Values under `admission`: what of the testbed must write in lease namespaces. Its pod network is no pod and has no
+/// ServiceAccount; its Gateway is served by Traefik.
+pub fn admission() -> Value {
+    json!({"extraWriters": [
+        {"users": ["calico"], "resources": ["pods/status"], "operations": ["UPDATE"]},
+        {
+            "users": ["system:serviceaccount:traefik:traefik"],
+            "resources": ["httproutes/status"],
+            "operations": ["UPDATE"],
+        },
+    ]})
+}
 
 /// The helm binary against one cluster.
 #[derive(Debug)]

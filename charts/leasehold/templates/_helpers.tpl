@@ -87,3 +87,34 @@ readinessProbe:
 {{- range $key, $value := . }}{{ $pairs = append $pairs (printf "%s=%s" $key $value) }}{{ end -}}
 {{- join "," $pairs -}}
 {{- end -}}
+
+{{/* User name of a component's ServiceAccount. Takes (list context name). */}}
+{{- define "leasehold.user" -}}
+system:serviceaccount:{{ (index . 0).Release.Namespace }}:{{ index . 1 }}
+{{- end -}}
+
+{{/* Kind, name and labels of an admission policy. Takes (list context short-name). */}}
+{{- define "leasehold.admission.policy" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: {{ include "leasehold.fullname" (index . 0) }}-{{ index . 1 }}
+  labels: {{- include "leasehold.labels" (list (index . 0) "admission") | nindent 4 }}
+{{- end -}}
+
+{{/* What binds a policy to the one IsolationPolicy. Without that object, or when a rule cannot be evaluated, the answer is no. */}}
+{{- define "leasehold.admission.binding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ include "leasehold.fullname" (index . 0) }}-{{ index . 1 }}
+  labels: {{- include "leasehold.labels" (list (index . 0) "admission") | nindent 4 }}
+spec:
+  policyName: {{ include "leasehold.fullname" (index . 0) }}-{{ index . 1 }}
+  validationActions: [Deny, Audit]
+{{- end -}}
+{{- define "leasehold.admission.parameters" -}}
+paramRef:
+  name: leasehold
+  parameterNotFoundAction: Deny
+{{- end -}}

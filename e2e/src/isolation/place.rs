@@ -92,6 +92,7 @@ impl Place {
     fn values(&self) -> Value {
         let zero = |digit: &str| format!("0x{}", digit.repeat(40));
         json!({
+            "admission": e2e::chart::admission(),
             "operator": {"image": self.operator_image},
             "agent": {
                 "image": self.agent_image,

@@ -101,6 +101,7 @@ async fn create_key_secret(world: &World) -> Result<()> {
 fn values(world: &World) -> Result<Value> {
     let (secret_name, secret_key) = OPERATOR_KEY;
     Ok(json!({
+        "admission": chart::admission(),
         "operator": {
             "image": image(&world.images, "operator")?,
             "meter": {"scrapeSeconds": 10, "publishSeconds": 10},

@@ -130,6 +130,23 @@ impl Cluster {
         config
     }
 
+    /// A client that acts as somebody else.
+    pub(crate) fn as_user(&self, user: &str, groups: &[String]) -> Result<Client> {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(user.to_owned());
+        config.auth_info.impersonate_groups = Some(groups.to_vec());
+        Ok(Client::try_from(config)?)
+    }
+
+    /// Deletes an object; one that is not there is no error.
+    pub(crate) async fn delete<K: Clone + DeserializeOwned + Debug>(
+        &self,
+        api: &Api<K>,
+        name: &str,
+    ) -> Result<()> {
+        delete(api, name).await
+    }
+
     /// Makes a default storage class that nothing provisions from, unless there is one.
     pub(crate) async fn ensure_storage_class(&self) -> Result<()> {
         let api = self.all::<StorageClass>();
@@ -257,11 +274,18 @@ pub(crate) fn lease(seed: u8, manifest: &ValidManifest) -> ComputeLease {
     )
 }
 
-/// The class that the chart installs and that every pod of a lease names. It stays, because another test may need it.
+/// The class that the chart installs and that every pod of a lease names. It stays, because another test may need it, and it
+/// looks like the chart's, because helm takes over nothing else.
 fn tenant_priority_class() -> PriorityClass {
     PriorityClass {
         metadata: ObjectMeta {
             name: Some(crd::labels::TENANT_PRIORITY_CLASS.to_owned()),
+            labels: Some([("app.kubernetes.io/managed-by".to_owned(), "Helm".to_owned())].into()),
+            annotations: Some(
+                [("release-name", "leasehold"), ("release-namespace", "leasehold-system")]
+                    .map(|(key, value)| (format!("meta.helm.sh/{key}"), value.to_owned()))
+                    .into(),
+            ),
             ..ObjectMeta::default()
         },
         preemption_policy: Some("Never".to_owned()),

@@ -3,6 +3,7 @@
 //! Needs `LEASEHOLD_TEST_KUBECONFIG`, the kubeconfig of an administrator of a cluster that may be written to
 //! (`cargo xtask testbed up --control-plane-only` makes one). Without it these tests fail; they never skip.
 
+mod admission;
 mod cluster;
 mod crd_rules;
 mod engine_election;

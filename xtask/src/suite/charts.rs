@@ -17,8 +17,10 @@ use crate::{
 const NAMESPACE: &str = "leasehold-system";
 
 /// Settings that must be refused, with the words that the refusal must hold.
-const REFUSED: [(&str, &str); 7] = [
+const REFUSED: [(&str, &str); 9] = [
     ("bogus=1", "bogus"),
+    ("admission.enabled=false", "enabled"),
+    ("admission.breakGlassGroups={system:authenticated}", "breakGlassGroups"),
     ("agent.bogus=1", "bogus"),
     ("agent.config.terms.bogus=1", "bogus"),
     ("agent.config.terms.split_bps=10001", "split_bps"),
@@ -85,6 +87,13 @@ pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
     log.check("the rules are the reviewed ones", |_| {
         let rules = documents(&rendered, &["ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"]);
         golden(&chart().join("tests/rbac.yaml"), &rules)
+    })?;
+    log.check("the admission policies are the reviewed ones", |_| {
+        let policies = documents(
+            &rendered,
+            &["IsolationPolicy", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"],
+        );
+        golden(&chart().join("tests/admission.yaml"), &policies)
     })?;
     log.check("the agent's configuration is the reviewed one", |_| {
         let rendered = output(&mut template(&helm, &chart().join("ci/maximal-values.yaml")))?;
@@ -162,7 +171,7 @@ fn documents(rendered: &str, kinds: &[&str]) -> String {
     wanted.iter().map(|document| format!("---\n{}\n", document.trim_end())).collect()
 }
 
-fn golden(path: &Path, actual: &str) -> anyhow::Result<()> {
+pub(super) fn golden(path: &Path, actual: &str) -> anyhow::Result<()> {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::create_dir_all(path.parent().context("a golden file has a folder")?)?;
         return fs::write(path, actual).with_context(|| format!("failed to write {}", path.display()));
@@ -173,8 +182,8 @@ fn golden(path: &Path, actual: &str) -> anyhow::Result<()> {
     }
     let line = expected.lines().zip(actual.lines()).position(|(old, new)| old != new).unwrap_or_default() + 1;
     bail!(
-        "{} differs from what is rendered, first at line {line}; if that is meant, run \
-         `UPDATE_GOLDEN=1 cargo xtask test --layer charts` and review the difference",
+        "{} is not what it was, first at line {line}; if that is meant, run this layer again with UPDATE_GOLDEN=1 and \
+         review the difference",
         path.display()
     )
 }

@@ -1,5 +1,5 @@
 //! The chart on a real API server: it installs and upgrades, its pods satisfy Pod Security *restricted*, and its two
-//! identities may do what they need and nothing else.
+//! identities may do what they need and nothing else: all of it is in `charts/leasehold/tests/can-i`.
 
 use std::{path::PathBuf, process::Command};
 
@@ -7,7 +7,7 @@ use anyhow::{bail, ensure};
 
 use super::{
     Log,
-    charts::{chart, must_fail, value_files},
+    charts::{chart, golden, must_fail, value_files},
 };
 use crate::{process::output, tools::Tool};
 
@@ -108,6 +108,25 @@ pub(super) fn run(log: &mut Log, kubeconfig: &str) -> anyhow::Result<()> {
             crate::process::output_with_input(apply.args(["--filename", "-"]), rendered.as_bytes()).map(drop)
         })?;
     }
+    cluster.upgrade_with("minimal-values")?;
+    let accounts = cluster.service_accounts()?;
+    log.check("there are the identities that were reviewed", |_| {
+        golden(&chart().join("tests/can-i/identities.txt"), &format!("{}\n", accounts.join("\n")))
+    })?;
+    for account in &accounts {
+        log.check(&format!("{account} may do what was reviewed, and nothing else"), |_| {
+            golden(&chart().join(format!("tests/can-i/{account}.txt")), &cluster.everything_that(account)?)
+        })?;
+    }
+    log.check("the parameters of the admission policies are there, and every policy is bound", |_| {
+        output(&mut cluster.kubectl(&["get", "isolationpolicy", "leasehold"]))?;
+        for kind in ["validatingadmissionpolicies", "validatingadmissionpolicybindings"] {
+            let selector = "--selector=app.kubernetes.io/instance=leasehold";
+            let found = output(&mut cluster.kubectl(&["get", kind, selector, "--output=name"]))?;
+            ensure!(found.lines().count() == 9, "{kind}: {found}");
+        }
+        Ok(())
+    })?;
     for (identity, question) in MAY {
         log.check(&format!("{} may {}", short(identity), question.join(" ")), |_| {
             ensure!(cluster.can(identity, question)?, "it may not");
@@ -131,9 +150,18 @@ pub(super) fn run(log: &mut Log, kubeconfig: &str) -> anyhow::Result<()> {
         must_fail(&mut bind("cluster-admin"), "forbidden")?;
         must_fail(&mut bind("view"), "forbidden")
     })?;
-    log.check("uninstalling keeps the definition", |log| {
+    log.check("uninstalling keeps the definitions and takes the policies away", |log| {
         log.command(&mut cluster.helm(&["uninstall", "leasehold", "--wait"]))?;
-        output(&mut cluster.kubectl(&["get", "crd", "computeleases.leasehold.dev"])).map(drop)
+        for kept in ["computeleases.leasehold.dev", "isolationpolicies.leasehold.dev"] {
+            output(&mut cluster.kubectl(&["get", "crd", kept]))?;
+        }
+        for gone in ["isolationpolicies", "validatingadmissionpolicies", "validatingadmissionpolicybindings"]
+        {
+            let selector = "--selector=app.kubernetes.io/instance=leasehold";
+            let found = output(&mut cluster.kubectl(&["get", gone, selector, "--output=name"]))?;
+            ensure!(found.is_empty(), "still there: {found}");
+        }
+        Ok(())
     })
 }
 
@@ -158,6 +186,36 @@ impl Cluster {
         );
         let mut apply = self.kubectl(&["apply", "--server-side", "--filename", "-"]);
         crate::process::output_with_input(&mut apply, namespace.as_bytes()).map(drop)
+    }
+
+    /// Installs the chart once more, so that what follows does not depend on the last file of values.
+    fn upgrade_with(&self, values: &str) -> anyhow::Result<()> {
+        let values = chart().join(format!("ci/{values}.yaml"));
+        let mut upgrade = self.helm(&["upgrade", "--install", "leasehold"]);
+        output(upgrade.arg(chart()).arg("--values").arg(values)).map(drop)
+    }
+
+    /// Our identities, without the one that every namespace has.
+    fn service_accounts(&self) -> anyhow::Result<Vec<String>> {
+        let get = ["get", "serviceaccounts", "--output=name", "--namespace", NAMESPACE];
+        let names = output(&mut self.kubectl(&get))?;
+        let names = names.lines().filter_map(|line| line.strip_prefix("serviceaccount/"));
+        Ok(names.filter(|name| *name != "default").map(str::to_owned).collect())
+    }
+
+    /// What the API server says that an identity may do: in our namespace, and in any other.
+    fn everything_that(&self, account: &str) -> anyhow::Result<String> {
+        let mut text = String::new();
+        for (place, namespace) in [("in the system namespace", NAMESPACE), ("anywhere else", "default")] {
+            let user = format!("--as=system:serviceaccount:{NAMESPACE}:{account}");
+            let list = ["auth", "can-i", "--list", "--no-headers", &user, "--namespace", namespace];
+            let answer = output(&mut self.kubectl(&list))?;
+            let mut lines: Vec<_> =
+                answer.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            lines.sort();
+            text += &format!("# {account} {place}\n{}\n", lines.join("\n"));
+        }
+        Ok(text)
     }
 
     /// Asks the API server; kubectl says `no` by its exit status too, so the answer is read.

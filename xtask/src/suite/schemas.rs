@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{process::output, tools::repository};
 
 /// The groups that our kinds come from, by the name of their document.
-const GROUPS: [&str; 8] = [
+const GROUPS: [&str; 9] = [
     "api__v1",
     "apis__apps__v1",
     "apis__networking.k8s.io__v1",
@@ -23,6 +23,7 @@ const GROUPS: [&str; 8] = [
     "apis__apiextensions.k8s.io__v1",
     "apis__admissionregistration.k8s.io__v1",
     "apis__flowcontrol.apiserver.k8s.io__v1",
+    "apis__policy__v1",
     "apis__scheduling.k8s.io__v1",
 ];
 
@@ -40,7 +41,39 @@ pub(super) fn write(folder: &Path) -> anyhow::Result<()> {
                 .with_context(|| format!("failed to write {name}"))?;
         }
     }
+    write_own(folder)
+}
+
+/// Writes a schema for each kind of our own, out of its definition.
+fn write_own(folder: &Path) -> anyhow::Result<()> {
+    let definitions = repository().join("crds");
+    for entry in
+        fs::read_dir(&definitions).with_context(|| format!("failed to read {}", definitions.display()))?
+    {
+        let path = entry?.path();
+        let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let definition: Value =
+            serde_saphyr::from_str(&text).with_context(|| format!("failed to parse {}", path.display()))?;
+        let (name, schema) = own_schema(&definition)
+            .with_context(|| format!("{} is not the definition of a kind", path.display()))?;
+        fs::write(folder.join(&name), serde_json::to_vec(&schema)?)
+            .with_context(|| format!("failed to write {name}"))?;
+    }
     Ok(())
+}
+
+/// A definition says nothing about metadata, which every object has.
+fn own_schema(definition: &Value) -> Option<(String, Value)> {
+    let kind = definition["spec"]["names"]["kind"].as_str()?;
+    let version = &definition["spec"]["versions"][0];
+    let mut schema = version["schema"]["openAPIV3Schema"].clone();
+    let properties = schema["properties"].as_object_mut()?;
+    for name in ["apiVersion", "kind"] {
+        properties.insert(name.to_owned(), json!({"type": "string"}));
+    }
+    properties.insert("metadata".to_owned(), json!({"type": "object"}));
+    make_strict(&mut schema);
+    Some((format!("{}_{}.json", kind.to_lowercase(), version["name"].as_str()?), schema))
 }
 
 /// The folder with the OpenAPI documents, inside the pinned Kubernetes module.
@@ -91,6 +124,30 @@ fn make_strict(value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_definition_becomes_a_strict_schema_too() {
+        let spec = json!({"type": "object", "properties": {"operator": {"type": "string"}}});
+        let definition = json!({"spec": {"names": {"kind": "IsolationPolicy"}, "versions": [
+            {"name": "v1alpha1", "schema": {"openAPIV3Schema": {"properties": {"spec": spec}}}},
+        ]}});
+        let (name, schema) = own_schema(&definition).expect("it defines a kind");
+        assert_eq!(name, "isolationpolicy_v1alpha1.json");
+        let expected = json!({
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "kind": {"type": "string"},
+                "metadata": {"type": "object"},
+                "spec": {
+                    "type": "object",
+                    "properties": {"operator": {"type": "string"}},
+                    "additionalProperties": false,
+                },
+            },
+            "additionalProperties": false,
+        });
+        assert_eq!(schema, expected);
+    }
 
     #[test]
     fn a_kind_becomes_a_strict_schema_of_its_own() {

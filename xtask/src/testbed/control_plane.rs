@@ -72,6 +72,8 @@ pub(crate) fn start_api_server(site: &Site, authority: &Authority<'_>) -> Result
     if site.profile == Profile::ControlPlane {
         // Endpoints on loopback are refused, and nobody reaches the API server through a Service here.
         daemon = daemon.args(["--endpoint-reconciler-type=none"]);
+        // As in most clusters: what refuses a privileged pod here must be our own layers.
+        daemon = daemon.args(["--allow-privileged=true"]);
     }
     daemon.start(&site.records(), &site.logs())
 }
