@@ -26,7 +26,7 @@ pub mod volumes;
 
 use std::{sync::Arc, time::Duration};
 
-use crd::{ComputeLease, ComputeLeaseStatus, DesiredState, Phase};
+use crd::{ComputeLease, ComputeLeaseStatus, DesiredState, Phase, condition};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{Node, PersistentVolumeClaim, Pod},
@@ -216,6 +216,9 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     let objects = build::build(&validated, &ctx.settings, &found.addresses);
     match apply_all(lease, ctx, &found, objects).await {
         Ok(applied) => {
+            if applied == Applied::Complete {
+                note_refused_pods(lease, ctx, &validated).await.map_err(Error::Dereference)?;
+            }
             update_status::update(lease, ctx, Outcome::of(applied, &validated))
                 .await
                 .map_err(Error::UpdateStatus)?;
@@ -232,6 +235,23 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
             Err(Error::Apply(error))
         }
     }
+}
+
+/// Finds out why pods are missing, once they have had the time of one reconciliation to appear.
+async fn note_refused_pods(
+    lease: &ComputeLease,
+    ctx: &Context,
+    validated: &Validated,
+) -> Result<(), dereference::Error> {
+    if !condition::is_true(&ctx.memory.status(lease).conditions, condition::PROVISIONED) {
+        return Ok(());
+    }
+    let pods = pods::of_lease(&ctx.stores.pods, lease);
+    let refused = diagnosis::workload::refusals(&ctx.client, validated, &pods).await.map_err(|source| {
+        dereference::Error::GetDeployments { namespace: validated.name.to_string(), source }
+    })?;
+    ctx.memory.set_refused_pods(lease, refused);
+    Ok(())
 }
 
 /// When to look again at a lease of which everything is applied.

@@ -118,6 +118,15 @@ pub enum Error {
         #[source]
         source: kube::Error,
     },
+    /// Deployments that lack pods could not be read.
+    #[error("failed to read why pods of {namespace} are missing")]
+    GetDeployments {
+        /// Namespace of the lease.
+        namespace: String,
+        /// Cause.
+        #[source]
+        source: kube::Error,
+    },
     /// Objects of the lease could not be listed.
     #[error("failed to list {kind} of {namespace}")]
     ListOwned {

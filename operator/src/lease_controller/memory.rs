@@ -3,7 +3,7 @@
 //! Losing it (a restart) costs time and nothing else: everything that matters is in the API.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -33,6 +33,7 @@ struct LeaseMemory {
     /// When which reason of which subject was told last.
     told: HashMap<(String, String), Timestamp>,
     final_logs: Vec<FinalLog>,
+    refused_pods: BTreeMap<String, String>,
 }
 
 impl Memory {
@@ -97,6 +98,16 @@ impl Memory {
     /// Notes what may be published of that.
     pub fn set_final_logs(&self, lease: &ComputeLease, logs: Vec<FinalLog>) {
         self.lease(lease, |memory| memory.final_logs = logs);
+    }
+
+    /// Notes which services' pods the API server refuses, and its words.
+    pub fn set_refused_pods(&self, lease: &ComputeLease, refused: BTreeMap<String, String>) {
+        self.lease(lease, |memory| memory.refused_pods = refused);
+    }
+
+    /// Which services' pods the API server refuses, and its words.
+    pub fn refused_pods(&self, lease: &ComputeLease) -> BTreeMap<String, String> {
+        self.lease(lease, |memory| memory.refused_pods.clone())
     }
 
     /// What may be published of that.

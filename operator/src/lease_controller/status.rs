@@ -3,7 +3,7 @@
 mod services;
 mod update;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
     ComputeLease, ComputeLeaseStatus, FinalLog, Phase,
@@ -76,6 +76,8 @@ pub struct Observation<'a> {
     pub settings: &'a Settings,
     /// What its containers printed last, once it has ended.
     pub final_logs: &'a [FinalLog],
+    /// Services whose pods the API server refuses, and its words.
+    pub refused_pods: &'a BTreeMap<String, String>,
     /// What the meter counted.
     pub meter: MeterView,
     /// The time.
@@ -84,7 +86,8 @@ pub struct Observation<'a> {
 
 /// Computes the status.
 pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
-    let Observation { lease, current, outcome, pods, settings, final_logs, meter, now } = observation;
+    let Observation { lease, current, outcome, pods, settings, final_logs, refused_pods, meter, now } =
+        observation;
     let mut draft = Draft {
         status: ComputeLeaseStatus { observed_generation: lease.metadata.generation, ..current.clone() },
         generation: lease.metadata.generation,
@@ -93,14 +96,14 @@ pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
     match outcome {
         Outcome::Refused { reason, message } => refused(&mut draft, reason, message),
         Outcome::Accepted { lease: validated, applied } => {
-            accepted(&mut draft, validated, pods);
+            accepted(&mut draft, validated, pods, refused_pods);
             progress(&mut draft, validated, applied);
             if applied == Applied::Complete {
                 update::track(&mut draft, lease, validated, pods, settings);
             }
         }
         Outcome::Failed { lease: validated, message } => {
-            accepted(&mut draft, validated, pods);
+            accepted(&mut draft, validated, pods, refused_pods);
             draft.set(condition::PROVISIONED, ConditionStatus::False, reason::API_ERROR, &message);
             draft.status.message = Some(message);
             if !was_up(current.phase) {
@@ -141,7 +144,12 @@ fn refused(draft: &mut Draft, reason: &'static str, message: String) {
     draft.status.message = Some(message);
 }
 
-fn accepted(draft: &mut Draft, lease: &Validated, pods: &[Arc<Pod>]) {
+fn accepted(
+    draft: &mut Draft,
+    lease: &Validated,
+    pods: &[Arc<Pod>],
+    refused_pods: &BTreeMap<String, String>,
+) {
     match &lease.course {
         // What runs was accepted before; the condition is about what the tenant wants now.
         Course::Refused { reason, why } => {
@@ -151,7 +159,7 @@ fn accepted(draft: &mut Draft, lease: &Validated, pods: &[Arc<Pod>]) {
             draft.set(condition::ACCEPTED, ConditionStatus::True, reason::ACCEPTED, "");
         }
     }
-    draft.status.services = services::statuses(lease, &draft.status.services, pods, draft.now);
+    draft.status.services = services::statuses(lease, &draft.status.services, pods, refused_pods, draft.now);
     match lease.publicity.as_ref().map(Publicity::withheld) {
         None => draft.status.conditions.retain(|condition| condition.type_ != condition::EXPOSED),
         Some(None) => draft.set(condition::EXPOSED, ConditionStatus::True, reason::HOSTS_ROUTED, ""),

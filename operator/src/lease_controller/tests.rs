@@ -350,3 +350,27 @@ async fn a_cluster_without_the_gateway_api_runs_everything_but_the_route() {
         assert!(scenario.api.find(&path).is_some(), "{path}");
     }
 }
+
+#[tokio::test]
+async fn pods_that_the_api_server_refuses_are_told_in_its_words() {
+    let mut scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let path = format!("/apis/apps/v1/namespaces/{}/deployments/web", name());
+    let mut deployment = scenario.api.find(&path).unwrap();
+    deployment["status"] = json!({"conditions": [{
+        "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+        "message": "pods \"web-2\" is forbidden: exceeded quota: lease, requested: pods=1"
+    }]});
+    scenario.api.insert(&path, deployment);
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    scenario.remove_pod(pod("web", 1));
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        [STATUS, "POST /apis/events.k8s.io/v1/namespaces/SYSTEM/events"]
+    );
+    assert_eq!(ready_reason(&scenario), (Phase::Degraded, "QuotaExceeded".to_owned()));
+    let message = scenario.lease().status.unwrap().message.unwrap();
+    assert_eq!(
+        message,
+        "web: 1 of 2 pods ready; QuotaExceeded (platform): pods \"web-2\" is forbidden: exceeded quota: lease, requested: pods=1"
+    );
+}

@@ -35,6 +35,7 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
         pods: &pods::of_lease(&ctx.stores.pods, lease),
         settings: &ctx.settings,
         final_logs: &ctx.memory.final_logs(lease),
+        refused_pods: &ctx.memory.refused_pods(lease),
         meter: ctx.meter.view(lease, now),
         now,
     });

@@ -1,8 +1,8 @@
 //! The services of a lease in its status: how many pods are ready, and what holds the others up.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use crd::{PortProtocol, PortStatus, ServiceStatus, Trouble};
+use crd::{PortProtocol, PortStatus, ServiceStatus};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use manifest::{Expose, Protocol, Service, ServiceName};
@@ -22,6 +22,7 @@ pub(super) fn statuses(
     lease: &Validated,
     known: &[ServiceStatus],
     pods: &[Arc<Pod>],
+    refused_pods: &BTreeMap<String, String>,
     now: Timestamp,
 ) -> Vec<ServiceStatus> {
     let hidden = Hidden::of(&lease.manifest);
@@ -34,21 +35,18 @@ pub(super) fn statuses(
             if lease.activity == Activity::Running && status.ready_replicas < status.replicas {
                 let before = known.iter().find(|before| before.name == status.name);
                 let known = before.and_then(|before| before.trouble.as_ref());
-                status.trouble = trouble(service, &own, known, &hidden, now);
+                status.trouble = diagnosis::diagnose(&Evidence {
+                    service,
+                    pods: &own,
+                    refused_pod: refused_pods.get(&status.name).map(String::as_str),
+                    known,
+                    hidden: &hidden,
+                    now,
+                });
             }
             status
         })
         .collect()
-}
-
-fn trouble(
-    service: &Service,
-    pods: &[&Arc<Pod>],
-    known: Option<&Trouble>,
-    hidden: &Hidden,
-    now: Timestamp,
-) -> Option<Trouble> {
-    diagnosis::diagnose(&Evidence { service, pods, refused_pod: None, known, hidden, now })
 }
 
 fn counts(lease: &Validated, name: &ServiceName, service: &Service, pods: &[&Arc<Pod>]) -> ServiceStatus {

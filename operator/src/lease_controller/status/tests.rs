@@ -38,6 +38,7 @@ fn next(current: &ComputeLeaseStatus, outcome: Outcome<'_>, pods: &[Arc<Pod>]) -
         pods,
         settings: &settings(),
         final_logs: &[],
+        refused_pods: &BTreeMap::new(),
         meter: MeterView { usage: None, freshness: Freshness::NotStarted },
         now: now(),
     })
