@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
@@ -207,6 +207,5 @@ pub(super) async fn eventually(ask: impl AsyncFn() -> Result<bool>) -> Result<()
             return Ok(());
         }
     }
-    ensure!(false, "it did not happen in 30 s");
-    Ok(())
+    bail!("it did not happen in 30 s")
 }
