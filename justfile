@@ -8,6 +8,10 @@ test *arguments:
 demo *arguments:
     cargo xtask demo {{arguments}}
 
+# Every way out of a lease, on a real node, with and without its control.
+isolation *arguments:
+    cargo xtask isolation {{arguments}}
+
 # Write the generated files.
 codegen:
     cargo xtask codegen

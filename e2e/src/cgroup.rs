@@ -21,12 +21,54 @@ fn parse_cpu_stat(table: &str) -> Option<u64> {
     microseconds.checked_mul(1_000)
 }
 
+/// What the kernel grants a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Processor time, thousandths of a core.
+    pub cpu_milli: Option<u64>,
+    /// Periods in which the pod wanted more than that.
+    pub throttled_periods: u64,
+    /// Processes and threads.
+    pub processes: Option<u64>,
+}
+
+/// The kernel's limits of the pod `uid`, or `None` where its control group is not here.
+pub fn limits(uid: &str) -> Option<Limits> {
+    let (cpu, processes) = (find_below(&CPU, uid)?, find_below(&PROCESSES, uid)?);
+    let read = |directory: &Path, name: &str| std::fs::read_to_string(directory.join(name)).ok();
+    let share = match read(&cpu, "cpu.max") {
+        Some(share) => share,
+        // Version 1 has the two numbers in two files, and -1 for no limit.
+        None => {
+            format!("{} {}", read(&cpu, "cpu.cfs_quota_us")?.trim(), read(&cpu, "cpu.cfs_period_us")?.trim())
+        }
+    };
+    let throttled = read(&cpu, "cpu.stat")?;
+    let throttled = throttled.lines().find_map(|line| line.strip_prefix("nr_throttled "))?;
+    Some(Limits {
+        cpu_milli: parse_share(&share),
+        throttled_periods: throttled.trim().parse().ok()?,
+        processes: read(&processes, "pids.max")?.trim().parse().ok(),
+    })
+}
+
+fn parse_share(share: &str) -> Option<u64> {
+    let (quota, period) = share.trim().split_once(' ')?;
+    quota.parse::<u64>().ok()?.checked_mul(1000)?.checked_div(period.parse().ok()?)
+}
+
+const CPU: [&str; 3] = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"];
+const PROCESSES: [&str; 2] = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"];
+const ACCOUNTING: [&str; 3] = ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"];
+
 /// Looks for a directory whose name holds `pod<uid>` below the CPU accounting hierarchy.
 fn find(uid: &str) -> Option<PathBuf> {
+    find_below(&ACCOUNTING, uid)
+}
+
+fn find_below(roots: &[&str], uid: &str) -> Option<PathBuf> {
     let needles = [format!("pod{uid}"), format!("pod{}", uid.replace('-', "_"))];
-    ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup"]
-        .iter()
-        .find_map(|root| search(Path::new(root), &needles, 5))
+    roots.iter().find_map(|root| search(Path::new(root), &needles, 5))
 }
 
 fn search(directory: &Path, needles: &[String], depth: u8) -> Option<PathBuf> {
@@ -51,6 +93,12 @@ mod tests {
     fn version_two_counts_microseconds() {
         assert_eq!(parse_cpu_stat("usage_usec 1500\nuser_usec 900\n"), Some(1_500_000));
         assert_eq!(parse_cpu_stat("nr_periods 0\n"), None);
+    }
+
+    #[test]
+    fn a_share_of_both_versions_is_read() {
+        assert_eq!(parse_share("12000 100000\n"), Some(120));
+        assert_eq!([parse_share("max 100000"), parse_share("-1 100000"), parse_share("")], [None; 3]);
     }
 
     #[test]

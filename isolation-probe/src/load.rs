@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -52,9 +53,11 @@ pub fn flood(bytes: usize) -> anyhow::Result<()> {
     for _ in 0..bytes.div_ceil(line.len() + 1) {
         out.write_all(&line).and_then(|()| out.write_all(b"\n")).context("failed to write a line")?;
     }
-    writeln!(out, "{UNSTOPPED}").context("failed to write a line")?;
-    drop(out);
-    stay()
+    // Said again and again, because the line would go with the log that is cut.
+    loop {
+        writeln!(out, "{UNSTOPPED}").context("failed to write a line")?;
+        thread::sleep(Duration::from_secs(1));
+    }
 }
 
 /// Whoever judges looks at a pod that runs.

@@ -6,17 +6,37 @@ use isolation_probe::observation::Observation;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Client;
 use kube::api::Api;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::corpus::{self, Case, Change, harmless};
 use crate::lease::Lease;
 use crate::place::{ADDON, AGENT, BARE, OPERATOR, Place, REPLICA_SETS};
 
+/// Our admission policies in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Policies {
+    Installed,
+    Absent,
+}
+
 /// The pod template of a service's Deployment.
 pub(crate) async fn template(place: &Place, lease: &Lease, service: &str) -> Result<Value> {
     let deployment =
         Api::<Deployment>::namespaced(place.admin.clone(), lease.namespace()).get(service).await?;
     Ok(serde_json::to_value(deployment.spec.context("a Deployment has a spec")?.template)?)
+}
+
+/// Whether the chart's admission policies are in force.
+pub(crate) async fn policies(place: &Place) -> Result<Policies> {
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
+    let list: Value = place.admin.request(http::Request::get(path).body(Vec::new())?).await?;
+    let bindings = list["items"].as_array().context("the API server lists no bindings")?;
+    let is_ours = |binding: &Value| {
+        binding["metadata"]["name"].as_str().is_some_and(|name| name.starts_with("leasehold"))
+    };
+    Ok(if bindings.iter().any(is_ours) { Policies::Installed } else { Policies::Absent })
 }
 
 /// Every case in the lease's namespace, as who would write it.

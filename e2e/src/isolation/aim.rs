@@ -23,7 +23,7 @@ const NODE_PORTS: [u16; 18] = [
 /// Mail submission.
 const MAIL_PORTS: [u16; 3] = [25, 465, 587];
 /// The limit that the testbed's kubelet gives each pod.
-const MOST_PROCESSES: usize = 1024;
+pub(crate) const MOST_PROCESSES: usize = 1024;
 
 /// The facts that every probe shares.
 pub(crate) async fn shared(place: &Place, node: &NodeFacts, neighbour: &Lease) -> Result<Targets> {

@@ -2,7 +2,7 @@
 //!
 //! Modules in reading order: what a run is given ([`args`]), who acts ([`place`]), the order of things ([`run`]), leases
 //! ([`lease`]), and the proofs: from inside of containers ([`inside`], aimed by [`aim`]), objects given to the API server
-//! ([`admission`]), rights ([`rights`]), loads ([`loads`]) and what a lease leaves behind ([`residue`]). [`table`] judges.
+//! ([`admission`]), rights ([`rights`]), the race for a host ([`hosts`]), loads ([`loads`]), limits that only the node can tell ([`node`]) and what a lease leaves behind ([`residue`]). [`table`] judges.
 
 use std::process::ExitCode;
 
@@ -13,9 +13,11 @@ mod admission;
 mod aim;
 mod args;
 mod corpus;
+mod hosts;
 mod inside;
 mod lease;
 mod loads;
+mod node;
 mod place;
 mod rendered;
 mod residue;

@@ -93,7 +93,7 @@ impl Place {
         let zero = |digit: &str| format!("0x{}", digit.repeat(40));
         json!({
             "admission": e2e::chart::admission(),
-            "operator": {"image": self.operator_image},
+            "operator": {"image": self.operator_image, "tiers": ["strict", "userns", "sandboxed"]},
             "agent": {
                 "image": self.agent_image,
                 "operatorKey": {"secretName": "no-key-is-needed"},
@@ -187,15 +187,12 @@ impl Place {
         for lease in &list {
             leases.delete(&lease.name_any(), &Default::default()).await?;
         }
-        cluster::until("the leases' end", PATIENCE, || async {
-            Ok(list.is_empty().then_some(()).or(leases
-                .list(&ListParams::default())
-                .await?
-                .items
-                .is_empty()
-                .then_some(())))
-        })
-        .await?;
+        if !list.is_empty() {
+            cluster::until("the leases' end", PATIENCE, || async {
+                Ok(leases.list(&ListParams::default()).await?.items.is_empty().then_some(()))
+            })
+            .await?;
+        }
         cluster::delete_namespace(&self.admin, BARE).await?;
         self.helm.uninstall().await?;
         let bindings = Api::<k8s_openapi::api::rbac::v1::ClusterRoleBinding>::all(self.admin.clone());

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::lease::{self, Lease};
 use crate::place::{NodeFacts, Place};
 use crate::table::{ALL, Seen, Table};
-use crate::{admission, aim, inside, loads, rendered, residue, rights};
+use crate::{admission, aim, hosts, inside, loads, node, rendered, residue, rights};
 
 const TIERS: [TierName; 3] = [TierName::Strict, TierName::Userns, TierName::Sandboxed];
 /// Rows whose proof takes minutes.
@@ -22,6 +22,8 @@ const OF_RESIDUE: [u8; 2] = [30, 36];
 /// Runs it all.
 pub(crate) async fn run(place: &Place) -> Result<Table> {
     let clock = Clock(Instant::now());
+    // A run that was killed, or kept, may have left something.
+    place.clean_up().await?;
     inside::prepare_bare(place).await?;
     place.install().await?;
     clock.say("the chart is installed");
@@ -31,7 +33,6 @@ pub(crate) async fn run(place: &Place) -> Result<Table> {
     let neighbour = lease::open(place, 1, TierName::Strict, services).await?;
     neighbour.await_ready(place).await?;
     let shared = aim::shared(place, &node, &neighbour).await?;
-    let loaded = if wants(place, &OF_LOADS) { Some(loads::open(place).await?) } else { None };
     let leases = open_probes(place, &shared, &node, &mut seen).await?;
     clock.say("the probes' leases are ready");
 
@@ -51,10 +52,13 @@ pub(crate) async fn run(place: &Place) -> Result<Table> {
     of_the_cluster(place, &mut seen).await?;
     without_controls(place, &template, &mut seen).await?;
     clock.say("the API server is tried");
-    if let Some(loaded) = loaded {
+    if wants(place, &OF_LOADS) {
+        let loaded = loads::open(place).await?;
         loads::start_mutants(place).await?;
         seen.add(TierName::Strict.to_string().as_str(), loads::of_lease(place, &loaded, &node).await?);
         seen.add_mutants(ALL, loads::mutants(place).await?);
+        // An evicted pod is replaced at once and fills the disk again, so nothing waits for the run's end.
+        loaded.end(place).await?;
         clock.say("the loads are over");
     }
     if wants(place, &OF_RESIDUE) {
@@ -62,7 +66,7 @@ pub(crate) async fn run(place: &Place) -> Result<Table> {
         seen.add_mutants(ALL, residue::without_controls(place).await?);
         clock.say("what leases leave behind is looked at");
     }
-    Ok(seen.judge(&place.args.rows))
+    Ok(seen.judge(&place.args.rows, admission::policies(place).await?))
 }
 
 /// Opens a lease with a probe in every wanted tier. A tier that is refused is no failure, and nothing is claimed of it.
@@ -79,7 +83,11 @@ async fn open_probes(
         }
         let name = crd::LeaseName::of(lease::id(seed));
         let targets = serde_json::to_string(&aim::of_tier(shared, tier, node, name.as_str()))?;
-        let probe = json!({"env": {"ISOLATION_TARGETS": targets}});
+        let mut probe = json!({"env": {"ISOLATION_TARGETS": targets}});
+        // The tiers that allow root are tried as root.
+        if tier != TierName::Strict {
+            probe["runAsUser"] = json!(0);
+        }
         let run = ["run", "--afterwards", "wait"];
         let services = json!({
             "peer": lease::service(place, &["serve"], "20m", "32Mi", &json!({"ports": [{"port": 8080}]})),
@@ -107,6 +115,10 @@ async fn of_lease(place: &Place, lease: &Lease, seen: &mut Seen) -> Result<()> {
     let inside = inside::of_lease(place, lease).await?;
     seen.add(&tier, inside.into_iter().filter(|seen| seen.row != 30));
     seen.add(&tier, admission::in_lease(place, lease, &template).await?);
+    if lease.tier == TierName::Sandboxed {
+        seen.add(&tier, node::of_lease(place, lease).await?);
+        seen.add_mutants(&tier, node::without_controls());
+    }
     seen.add(&tier, rights::of_lease(place, lease).await?);
     seen.add(&tier, rendered::of_lease(place, lease).await?);
     seen.add(&tier, rendered::quota(place, lease, &template).await?);
@@ -116,6 +128,7 @@ async fn of_lease(place: &Place, lease: &Lease, seen: &mut Seen) -> Result<()> {
 async fn of_the_cluster(place: &Place, seen: &mut Seen) -> Result<()> {
     seen.add(ALL, rights::of_ours(place).await?);
     seen.add(ALL, rendered::of_the_manifest(place));
+    seen.add(ALL, hosts::race(place).await?);
     Ok(())
 }
 
@@ -123,6 +136,7 @@ async fn without_controls(place: &Place, template: &serde_json::Value, seen: &mu
     seen.add_mutants(ALL, admission::without_controls(place, template).await?);
     seen.add_mutants(ALL, rights::without_controls(place).await?);
     seen.add_mutants(ALL, rendered::without_controls());
+    seen.add_mutants(ALL, hosts::without_controls(place).await?);
     seen.add_mutants(ALL, rendered::without_quota(place, template).await?);
     Ok(())
 }

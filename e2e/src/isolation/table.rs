@@ -8,26 +8,23 @@ use isolation_probe::rows::ROWS;
 use isolation_probe::verdict::{Verdict, verdict};
 use serde::Serialize;
 
+use crate::admission::Policies;
+
 /// The tier of rows that no tier changes.
 pub(crate) const ALL: &str = "all";
 
-/// Rows that may be open where a part is not installed, with the reason.
-const KNOWN_OPEN: [(u8, &str); 9] = [
-    (6, "Pod Security has no rule for tokens; it takes an admission policy"),
-    (12, "selectors of Services are checked by an admission policy alone"),
-    (15, "types of Services are checked by an admission policy alone"),
+/// Rows that are open on the testbed, with the reason.
+const KNOWN_OPEN: [(u8, &str); 2] = [
     (18, "leases ask the cluster's name server, which answers everybody"),
-    (26, "digests are checked by an admission policy alone"),
-    (30, "volumes by name and copies are checked by an admission policy alone"),
-    (33, "an administrator's add-on is stopped by an admission policy alone"),
-    (34, "an administrator's add-on is stopped by an admission policy alone"),
-    (35, "types of Secrets and projected tokens are checked by an admission policy alone"),
+    (19, "leases may ask any public name server"),
 ];
 
+/// Rows, or their second layer, that admission policies alone hold. Without these the rows may be open.
+const OF_POLICIES: [u8; 10] = [1, 3, 6, 12, 15, 26, 30, 33, 34, 35];
+
 /// Rows that are not tried here, with the reason.
-const NOT_TRIED: [(u8, &str); 5] = [
+const NOT_TRIED: [(u8, &str); 4] = [
     (5, "only the sandboxed tier has a kernel of its own"),
-    (16, "the cluster has no index of host names"),
     (25, "a thousand crash-looping pods need simulated nodes; this cluster has one real node"),
     (28, "the cluster has no GPU"),
     (29, "the cluster has no GPU"),
@@ -43,6 +40,7 @@ pub(crate) struct Seen {
 /// The judged table.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Table {
+    pub(crate) admission_policies: Policies,
     pub(crate) rows: Vec<Judged>,
 }
 
@@ -84,7 +82,7 @@ impl Seen {
     }
 
     /// Judges every wanted row.
-    pub(crate) fn judge(&self, wanted: &[u8]) -> Table {
+    pub(crate) fn judge(&self, wanted: &[u8], admission_policies: Policies) -> Table {
         let mut rows = Vec::new();
         for row in ROWS.iter().filter(|row| wanted.is_empty() || wanted.contains(&row.number)) {
             let tiers: BTreeSet<&str> = self
@@ -98,7 +96,7 @@ impl Seen {
             }
             rows.extend(tiers.into_iter().map(|tier| self.of_row(row.number, row.vector, tier)));
         }
-        Table { rows }
+        Table { admission_policies, rows }
     }
 
     fn of_row(&self, row: u8, vector: &'static str, tier: &str) -> Judged {
@@ -133,6 +131,13 @@ impl Seen {
 }
 
 impl Table {
+    /// Why a row may be open.
+    fn excuse(&self, row: u8) -> Option<&'static str> {
+        let known = KNOWN_OPEN.iter().find(|(number, _)| *number == row).map(|(_, reason)| *reason);
+        let without = self.admission_policies == Policies::Absent && OF_POLICIES.contains(&row);
+        known.or_else(|| without.then_some("the admission policies are not installed"))
+    }
+
     /// Prints it for people.
     pub(crate) fn print(&self) {
         let mut table = comfy_table::Table::new();
@@ -149,9 +154,9 @@ impl Table {
         println!("{table}");
         let count = |verdict: Verdict| self.rows.iter().filter(|judged| judged.verdict == verdict).count();
         let mutants = |mutant: Mutant| self.rows.iter().filter(|judged| judged.mutant == mutant).count();
-        for (row, reason) in KNOWN_OPEN {
-            if self.rows.iter().any(|judged| judged.row == row && judged.verdict == Verdict::Open) {
-                println!("row {row} is open: {reason}");
+        for judged in self.rows.iter().filter(|judged| judged.verdict == Verdict::Open) {
+            if let Some(reason) = self.excuse(judged.row) {
+                println!("row {} is open in tier {}: {reason}", judged.row, judged.tier);
             }
         }
         println!(
@@ -166,11 +171,10 @@ impl Table {
 
     /// Fails where a row is open that nobody knew of, or a mutant was missed.
     pub(crate) fn check(&self) -> Result<()> {
-        let is_known = |row: u8| KNOWN_OPEN.iter().any(|(number, _)| *number == row);
         let mut problems = Vec::new();
         for Judged { row, vector, tier, verdict, mutant, evidence, .. } in &self.rows {
             match verdict {
-                Verdict::Open if !is_known(*row) => {
+                Verdict::Open if self.excuse(*row).is_none() => {
                     problems.push(format!("row {row} ({vector}) is open in tier {tier}: {evidence}"))
                 }
                 _ => {}
@@ -200,7 +204,7 @@ mod tests {
         let mut all = Seen::default();
         all.add("strict", [seen(7, held)]);
         all.add_mutants(ALL, without.map(|outcome| seen(7, outcome)));
-        all.judge(&[7]).rows.remove(0)
+        all.judge(&[7], Policies::Installed).rows.remove(0)
     }
 
     #[test]
@@ -215,15 +219,25 @@ mod tests {
 
     #[test]
     fn an_open_row_and_a_missed_mutant_fail_the_run() {
-        let run = |held, without| Table { rows: vec![judge(held, Some(without))] }.check();
+        let run = |held, without| {
+            Table { admission_policies: Policies::Installed, rows: vec![judge(held, Some(without))] }.check()
+        };
         assert!(run(Outcome::Stopped, Outcome::GotThrough).is_ok());
         assert!(run(Outcome::GotThrough, Outcome::GotThrough).is_err());
         assert!(run(Outcome::Stopped, Outcome::Stopped).is_err());
     }
 
     #[test]
+    fn a_row_of_the_admission_policies_is_excused_only_without_them() {
+        let mut all = Seen::default();
+        all.add("strict", [seen(34, Outcome::GotThrough)]);
+        assert!(all.judge(&[34], Policies::Absent).check().is_ok());
+        assert!(all.judge(&[34], Policies::Installed).check().is_err());
+    }
+
+    #[test]
     fn every_row_has_a_verdict_also_when_nothing_was_seen() {
-        let table = Seen::default().judge(&[]);
+        let table = Seen::default().judge(&[], Policies::Installed);
         assert_eq!(table.rows.len(), 36);
         let gpu = &table.rows[27];
         assert_eq!(

@@ -125,7 +125,8 @@ pub fn token() -> Vec<Observation> {
     seen
 }
 
-fn runs_in_gvisor() -> bool {
+/// Whether a sandbox's own kernel answers, which counts threads and time for itself.
+pub fn runs_in_gvisor() -> bool {
     read("/proc/version").is_ok_and(|version| version.contains("gvisor"))
 }
 

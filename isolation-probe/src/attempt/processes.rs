@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use crate::attempt::identity;
 use crate::observation::{Observation, Outcome};
 use crate::targets::Targets;
 
@@ -45,6 +46,10 @@ pub fn bomb(targets: &Targets) -> Vec<Observation> {
     for thread in threads {
         // A thread that only waited has nothing to say.
         drop(thread.join());
+    }
+    if refusal.is_none() && identity::runs_in_gvisor() {
+        let seen = format!("{count} threads of the sandbox's own kernel; the node tells of its own");
+        return vec![Observation::new(22, format!("{wanted} threads"), Outcome::NotTried, seen)];
     }
     let result = match refusal {
         Some(reason) => Err(format!("{count} started, then: {reason}")),
