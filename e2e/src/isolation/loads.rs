@@ -1,5 +1,6 @@
 //! Rows 20, 21 and 23: loads that a limit ends, beside the same loads without it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -16,17 +17,19 @@ use crate::lease::{self, Lease};
 use crate::place::{BARE, NodeFacts, Place};
 
 /// The kubelet looks at the disk every ten seconds, and at the logs too.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(150);
 const MEMORY: &str = "268435456";
 /// More than the gibibyte of ephemeral storage that each pod has.
 const DISK: &str = "1342177280";
-const LINES: &str = "314572800";
-const LINES_BYTES: u64 = 314_572_800;
+const LINES: &str = "157286400";
+const LINES_BYTES: u64 = 157_286_400;
 
 /// What became of a load.
 enum End {
     Stopped(String),
     Unstopped,
+    /// It was still at work when the time was over, so nothing follows.
+    Unfinished,
 }
 
 /// Opens the lease with the loads.
@@ -34,8 +37,8 @@ pub(crate) async fn open(place: &Place) -> Result<Lease> {
     let none = json!({});
     let services = json!({
         "burn": lease::service(place, &["burn", "--bytes", MEMORY], "50m", "32Mi", &none),
-        "fill": lease::service(place, &["fill", "--bytes", DISK], "200m", "64Mi", &none),
-        "flood": lease::service(place, &["flood", "--bytes", LINES], "200m", "32Mi", &none),
+        "fill": lease::service(place, &["fill", "--bytes", DISK], "300m", "64Mi", &none),
+        "flood": lease::service(place, &["flood", "--bytes", LINES], "300m", "32Mi", &none),
     });
     lease::open(place, 10, TierName::Strict, services).await
 }
@@ -86,31 +89,32 @@ pub(crate) async fn mutants(place: &Place) -> Result<Vec<Observation>> {
 }
 
 fn observation(row: u8, tried: String, end: End) -> Observation {
-    let result = match end {
-        End::Stopped(reason) => Err(reason),
-        End::Unstopped => Ok("nothing stopped it".to_owned()),
-    };
-    Observation::attempt(row, tried, result)
+    match end {
+        End::Stopped(reason) => Observation::attempt(row, tried, Err(reason)),
+        End::Unstopped => Observation::attempt(row, tried, Ok("nothing stopped it".to_owned())),
+        End::Unfinished => Observation::control(row, tried, Err("it did not finish in time".to_owned())),
+    }
 }
 
+/// Awaits a load's end. The kubelet looks at the disk now and then, so one that has finished may still be stopped.
 async fn end(place: &Place, lease: &Lease, service: &str) -> Result<End> {
-    until(&format!("the end of {service}"), PATIENCE, || async {
-        let mut finished = None;
+    let finished = AtomicBool::new(false);
+    let stopped = until(&format!("the end of {service}"), PATIENCE, || async {
         for pod in lease.pods(place, service).await? {
             match end_of(place, &pod).await? {
                 Some(End::Stopped(reason)) => return Ok(Some(End::Stopped(reason))),
-                Some(End::Unstopped) => finished = Some(End::Unstopped),
+                Some(_) => finished.store(true, Ordering::Relaxed),
                 None => {}
             }
         }
-        // The kubelet looks at the disk now and then, so a load that has finished may still be evicted.
-        if service == "fill" && finished.is_some() {
-            return Ok(None);
-        }
-        Ok(finished)
+        Ok(None)
     })
-    .await
-    .or_else(|error| if service == "fill" { Ok(End::Unstopped) } else { Err(error) })
+    .await;
+    Ok(match stopped {
+        Ok(stopped) => stopped,
+        Err(_) if finished.load(Ordering::Relaxed) => End::Unstopped,
+        Err(_) => End::Unfinished,
+    })
 }
 
 async fn end_of(place: &Place, pod: &Pod) -> Result<Option<End>> {
@@ -148,10 +152,11 @@ async fn last_line(place: &Place, namespace: &str, pod: &str) -> Result<Option<S
 /// it keeps depends on how fast the lines came: it looks every ten seconds, and keeps the newest file whole.
 async fn flood(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Observation> {
     let tried = format!("{LINES} bytes of log lines");
-    let mut most = 0;
+    let finished = AtomicBool::new(false);
     let held = until("a log that is cut", PATIENCE, || {
         let seen = ephemeral_bytes(place, node, lease.namespace());
         let lines = lease.pods(place, "flood");
+        let finished = &finished;
         async move {
             let (pods, bytes) = (lines.await?, seen.await?);
             for pod in &pods {
@@ -159,21 +164,27 @@ async fn flood(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Observa
                     return Ok(Some("evicted".to_owned()));
                 }
                 let line = last_line(place, lease.namespace(), &pod.name_any()).await?;
-                if line.is_some_and(|line| line == UNSTOPPED)
-                    && let Some(bytes) = bytes
-                    && bytes <= LINES_BYTES / 2
-                {
-                    return Ok(Some(format!("all lines written, {bytes} bytes kept")));
+                if line.is_some_and(|line| line == UNSTOPPED) {
+                    finished.store(true, Ordering::Relaxed);
+                    if let Some(bytes) = bytes
+                        && bytes <= LINES_BYTES / 2
+                    {
+                        return Ok(Some(format!("all lines written, {bytes} bytes kept")));
+                    }
                 }
             }
             Ok(None)
         }
     })
     .await;
-    if held.is_err() {
-        most = ephemeral_bytes(place, node, lease.namespace()).await?.unwrap_or_default();
-    }
-    Ok(Observation::attempt(23, tried, held.map_or_else(|_| Ok(format!("{most} bytes kept")), Err)))
+    Ok(match held {
+        Ok(seen) => Observation::attempt(23, tried, Err(seen)),
+        Err(_) if finished.load(Ordering::Relaxed) => {
+            let kept = ephemeral_bytes(place, node, lease.namespace()).await?.unwrap_or_default();
+            Observation::attempt(23, tried, Ok(format!("all lines written, {kept} bytes kept")))
+        }
+        Err(_) => Observation::control(23, tried, Err("it did not finish in time".to_owned())),
+    })
 }
 
 /// Ephemeral storage of the flood's pod, as its kubelet counts it.
