@@ -7,5 +7,6 @@ mod admission;
 mod cluster;
 mod crd_rules;
 mod engine_election;
+mod hosts;
 mod operator;
 mod running;
