@@ -4,8 +4,8 @@ use std::{env, fmt::Debug, panic::AssertUnwindSafe, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use crd::{
-    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, ResourceLimits, TierName,
-    convert,
+    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, PreviousManifest,
+    ResourceLimits, TierName, convert,
 };
 use futures::FutureExt;
 use k8s_openapi::{
@@ -214,25 +214,50 @@ impl Cluster {
 
     /// Writes a lease and its manifest as the agent would.
     pub(crate) async fn open_lease(&self, seed: u8, manifest: &ValidManifest) -> Result<LeaseName> {
-        let lease = lease(seed, manifest);
         let name = LeaseName::of(lease_id(seed));
+        self.apply_manifest(name.manifest_secret(), manifest).await?;
+        let lease = lease(seed, manifest);
+        apply(&self.own::<ComputeLease>(), &lease).await?;
+        Ok(name)
+    }
+
+    /// Stores a new revision of a lease's manifest; the present one becomes the one to go back to.
+    pub(crate) async fn store_manifest(
+        &self,
+        name: &LeaseName,
+        manifest: &ValidManifest,
+        revision: i64,
+    ) -> Result<ManifestRef> {
+        let secret_name = format!("{}-{revision}", name.manifest_secret());
+        self.apply_manifest(secret_name.clone(), manifest).await?;
+        let lease = self.own::<ComputeLease>().get(name.as_str()).await?;
+        let present = lease.spec.manifest.context("the lease has a manifest")?;
+        Ok(ManifestRef {
+            secret_name,
+            hash: hash(manifest),
+            revision,
+            previous: Some(PreviousManifest {
+                secret_name: present.secret_name,
+                hash: present.hash,
+                revision: present.revision,
+            }),
+        })
+    }
+
+    async fn apply_manifest(&self, secret: String, manifest: &ValidManifest) -> Result<()> {
+        let salt = ByteString(convert::hex(salt().as_slice()).into_bytes());
         let secret = Secret {
-            metadata: ObjectMeta { name: Some(name.manifest_secret()), ..ObjectMeta::default() },
+            metadata: ObjectMeta { name: Some(secret), ..ObjectMeta::default() },
             data: Some(
                 [
                     (crd::labels::MANIFEST_KEY.to_owned(), ByteString(manifest.canonical_json())),
-                    (
-                        crd::labels::SALT_KEY.to_owned(),
-                        ByteString(convert::hex(salt().as_slice()).into_bytes()),
-                    ),
+                    (crd::labels::SALT_KEY.to_owned(), salt),
                 ]
                 .into(),
             ),
             ..Secret::default()
         };
-        apply(&self.own::<Secret>(), &secret).await?;
-        apply(&self.own::<ComputeLease>(), &lease).await?;
-        Ok(name)
+        apply(&self.own::<Secret>(), &secret).await
     }
 }
 
@@ -245,6 +270,10 @@ pub(crate) fn lease_id(seed: u8) -> LeaseId {
 
 fn salt() -> B256 {
     B256::repeat_byte(0x5a)
+}
+
+fn hash(manifest: &ValidManifest) -> String {
+    convert::hex(manifest::manifest_hash(&salt(), &manifest.canonical_json()).as_slice())
 }
 
 /// A lease of exactly what a manifest asks for.
@@ -263,7 +292,7 @@ pub(crate) fn lease(seed: u8, manifest: &ValidManifest) -> ComputeLease {
             limits: ResourceLimits::try_from(&limits).expect("the test's limits fit"),
             manifest: Some(ManifestRef {
                 secret_name: name.manifest_secret(),
-                hash: convert::hex(manifest::manifest_hash(&salt(), &manifest.canonical_json()).as_slice()),
+                hash: hash(manifest),
                 revision: 1,
                 previous: None,
             }),
@@ -296,6 +325,11 @@ fn tenant_priority_class() -> PriorityClass {
 
 /// The manifest of a web front end and a database with a volume.
 pub(crate) fn guestbook() -> ValidManifest {
+    guestbook_with("first")
+}
+
+/// The guestbook whose front end is told a word.
+pub(crate) fn guestbook_with(word: &str) -> ValidManifest {
     let text = format!(
         "
 version: v1
@@ -304,6 +338,7 @@ duration: 1h
 services:
   web:
     image: registry.example/web@sha256:{}
+    env: {{WORD: {word}}}
     secrets: {{PASSWORD: {{value: open-sesame}}}}
     resources: {{cpu: 100m, memory: 64Mi}}
     replicas: 2

@@ -8,5 +8,6 @@ mod cluster;
 mod crd_rules;
 mod engine_election;
 mod hosts;
+mod lifecycle;
 mod operator;
 mod running;
