@@ -105,10 +105,26 @@ fn provider_text(status: &Status) -> String {
     });
     let services = table(["SERVICE", "READY", "PORTS"], rows);
     let hosts = hosts_text(at_provider);
+    let trouble = trouble_text(at_provider);
     let message =
         if at_provider.message.is_empty() { String::new() } else { format!(" ({})", at_provider.message) };
     let message = printable(&message);
-    format!("phase         {:?}{message}\n\n{services}{hosts}", at_provider.phase)
+    format!("phase         {:?}{message}\n\n{services}{trouble}{hosts}", at_provider.phase)
+}
+
+/// What holds services up, and whose matter it is.
+fn trouble_text(status: &LeaseStatus) -> String {
+    let troubled = status.services.iter().filter_map(|service| Some((service, service.trouble.as_ref()?)));
+    let rows: Vec<_> = troubled
+        .map(|(service, trouble)| {
+            [&service.name, &trouble.reason, &trouble.who, &trouble.message].map(|text| printable(text))
+        })
+        .collect();
+    if rows.is_empty() {
+        String::new()
+    } else {
+        format!("\n\n{}", table(["SERVICE", "HELD UP BY", "WHOSE", "MESSAGE"], rows))
+    }
 }
 
 /// Public hosts and where they lead, or what keeps them from it.
