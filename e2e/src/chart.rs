@@ -73,6 +73,11 @@ impl Helm {
     }
 }
 
+/// The run's own registry, which has neither TLS nor a public address, as the operator's chart wants it named.
+pub fn plain_registry(image: &str) -> String {
+    format!("http://{}", image.split('/').next().unwrap_or_default())
+}
+
 async fn run(mut command: Command, name: &str) -> Result<()> {
     let output = command
         .stdin(Stdio::null())

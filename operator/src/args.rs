@@ -3,7 +3,7 @@
 use std::{io::Write, net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use crd::labels;
 use jiff::Timestamp;
 use kube::Client;
@@ -15,12 +15,17 @@ use crate::{
     client::Rate,
     election::{self, ElectionSettings},
     exposure_args::ExposureArgs,
+    lease_controller::images::ImageBook,
     meter::{
         MeterSettings,
         kubelet::{KubeletClient, KubeletTrust},
     },
     metrics::Metrics,
     operation::Operation,
+    registry::{
+        self,
+        address::{AddressRules, AllowedRegistry},
+    },
     settings::{Cidr, LabelSet, Settings},
 };
 
@@ -39,6 +44,16 @@ enum Command {
     /// Print the custom resource definitions as YAML.
     #[command(hide = true)]
     Crd,
+}
+
+/// Whether images are looked up in their registries before they are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum ImageLookup {
+    /// Tags become digests, and sizes are checked.
+    #[default]
+    On,
+    /// Only digests are accepted, of any size: for a cluster whose operator cannot reach the registries.
+    Off,
 }
 
 /// Flags of `operator run`.
@@ -85,6 +100,13 @@ struct RunArgs {
     /// Calls to the API server at once after a quiet time.
     #[arg(long, default_value = "1000")]
     api_burst: NonZeroU32,
+    /// Whether images are looked up in their registries before they are accepted: their digest and their size.
+    #[arg(long, value_enum, default_value_t)]
+    image_lookup: ImageLookup,
+    /// Registries ([http://]HOST[:PORT]) that may be asked although they are not on the public internet; with http://,
+    /// without TLS.
+    #[arg(long = "allow-registry", value_delimiter = ',')]
+    allowed_registries: Vec<AllowedRegistry>,
     /// Seconds between two scrapes of a node.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300), env = "LEASEHOLD_SCRAPE_INTERVAL")]
     scrape_interval: u64,
@@ -153,6 +175,8 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         replica,
         api_qps,
         api_burst,
+        image_lookup,
+        allowed_registries,
         scrape_interval,
         publish_interval,
         kubelet_port,
@@ -176,6 +200,13 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
     let admin = AdminServer::bind(admin_addr).await?;
     tracing::info!(addr = %admin_addr, "admin port is open");
     let admin = tokio::spawn(admin.serve(registry.clone(), Checks::new(), ready.clone(), shutdown.clone()));
+    let images = match image_lookup {
+        ImageLookup::On => Some(
+            registry::Registry::new(AddressRules::new(allowed_registries, public_egress_deny.clone()))
+                .context("failed to set up the registry client")?,
+        ),
+        ImageLookup::Off => None,
+    };
     let operation = Operation {
         client: Client::try_default().await.context("failed to find a cluster")?,
         election: ElectionSettings::new(
@@ -186,6 +217,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         rate: Rate { per_second: api_qps, burst: api_burst },
         kubelets: KubeletClient::new(trust, kubelet_token, kubelet_port)
             .context("failed to set up the kubelet client")?,
+        images: ImageBook::new(images),
         metrics: Metrics::register(&registry).context("failed to register metrics")?,
         meter: MeterSettings {
             scrape_interval: Duration::from_secs(scrape_interval),

@@ -11,6 +11,7 @@ pub mod diagnosis;
 pub mod end;
 pub mod events;
 pub mod hosts;
+pub mod images;
 pub mod last_words;
 pub mod memory;
 pub mod owned;
@@ -45,6 +46,7 @@ use self::{
     dereference::{ManifestState, NamespaceState, StorageState},
     end::Ending,
     hosts::proofs::Proofs,
+    images::{ImageBook, Images},
     memory::Memory,
     owned::Owned,
     rollout::Course,
@@ -57,6 +59,8 @@ use crate::{meter::Meter, metrics::Metrics, settings::Settings};
 
 /// How long to wait before looking again at something that no watch reports.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How soon to look again while registries are asked about images.
+const ASKING: Duration = Duration::from_millis(500);
 /// How soon to look again while the watches have not seen everything.
 const SYNCING: Duration = Duration::from_secs(1);
 /// The longest one reconciliation may take. An API server that never answers must not hold a lease, and a worker, for ever.
@@ -84,6 +88,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Writes Events.
     pub recorder: Recorder,
+    /// Look-ups of images.
+    pub images: ImageBook,
     /// What earlier reconciliations of this process left behind.
     pub memory: Memory,
     /// Who has proven to own which host.
@@ -206,6 +212,8 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     ctx.meter.observe(lease, &ctx.stores, (ctx.clock)());
     let (found, mut validated) = match choose(lease, ctx).await.map_err(Error::Dereference)? {
         (found, Ok(validated)) => (found, validated),
+        // Nothing is decided, so nothing is said.
+        (_, Err(Refusal::ImagesPending)) => return Ok(Action::requeue(ASKING)),
         (_, Err(refusal)) => return refuse(lease, ctx, &refusal).await,
     };
     let status = ctx.memory.status(lease);
@@ -288,6 +296,7 @@ async fn choose(
             let course = stranded.map_or(Course::Newest, |why| Course::Stranded { why });
             Ok((found, Ok(Validated { course, ..validated })))
         }
+        (Err(Refusal::ImagesPending), _) => Ok((found, Err(Refusal::ImagesPending))),
         // The limits hold for every revision. What ran before runs on, and is kept as it should be.
         (Err(refusal), Some(previous)) => match read(&previous, ctx).await? {
             (found, Ok(validated)) => {
@@ -317,8 +326,20 @@ async fn read(
         },
     };
     let validated = validate::validate(lease, facts)
-        .and_then(|validated| validate::check_exposure(validated, ctx.settings.exposure.as_ref()));
+        .and_then(|validated| validate::check_exposure(validated, ctx.settings.exposure.as_ref()))
+        .and_then(|validated| settle_images(lease, ctx, validated));
     Ok((found, validated))
+}
+
+/// Fills in what the images are, from the status or from the registries.
+fn settle_images(lease: &ComputeLease, ctx: &Context, validated: Validated) -> Result<Validated, Refusal> {
+    let recorded = ctx.memory.status(lease).images;
+    let platforms = images::platforms(&ctx.stores.nodes.state());
+    match ctx.images.settle(&validated.uid, &validated.manifest, &recorded, &platforms) {
+        Ok(Images::Known(images)) => Ok(Validated { images, ..validated }),
+        Ok(Images::Pending) => Err(Refusal::ImagesPending),
+        Err(refused) => Err(Refusal::Image(refused)),
+    }
 }
 
 async fn refuse(lease: &ComputeLease, ctx: &Context, refusal: &Refusal) -> Result<Action> {

@@ -12,4 +12,6 @@ pub mod lease_controller;
 pub mod meter;
 pub mod metrics;
 pub mod operation;
+pub mod public_internet;
+pub mod registry;
 pub mod settings;

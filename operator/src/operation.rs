@@ -28,6 +28,7 @@ use crate::{
             proofs::{Proofs, ReadTexts},
             sweep,
         },
+        images::ImageBook,
         memory::Memory,
         run::{self, Synced, Writers},
     },
@@ -46,6 +47,8 @@ pub struct Operation {
     pub rate: Rate,
     /// Connection to the kubelets.
     pub kubelets: KubeletClient,
+    /// Look-ups of images.
+    pub images: ImageBook,
     /// Registered metrics.
     pub metrics: Metrics,
     /// How often the meter does what.
@@ -71,7 +74,7 @@ impl Operation {
     /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it early must end the
     /// process: another replica takes over.
     pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, election, rate, kubelets, metrics, meter, settings, host_records } = self;
+        let Self { client, election, rate, kubelets, images, metrics, meter, settings, host_records } = self;
         let crds_ready = ready.add("crds", "not looked yet");
         let caches_ready = ready.add("caches", "not synced yet");
         let (leases, lease_writer) = reflector::store();
@@ -110,6 +113,7 @@ impl Operation {
             synced: synced.clone(),
             meter: meter.clone(),
             metrics: metrics.clone(),
+            images,
             memory: Memory::default(),
             proofs: proofs.clone(),
             clock: Timestamp::now,

@@ -88,6 +88,18 @@ impl Cidr {
         Self { network: address, prefix: if address.is_ipv4() { 32 } else { 128 } }
     }
 
+    /// Whether an address lies in the block.
+    pub fn contains(&self, address: std::net::IpAddr) -> bool {
+        let bits = |address: std::net::IpAddr| match address {
+            std::net::IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
+            std::net::IpAddr::V6(address) => address.to_bits(),
+        };
+        let same_family = self.network.is_ipv4() == address.is_ipv4();
+        // A prefix is at least 1, so this shifts by less than the width.
+        let mask = u128::MAX << (128 - u32::from(self.prefix));
+        same_family && bits(self.network) & mask == bits(address) & mask
+    }
+
     /// Whether the block holds version 4 addresses.
     pub fn is_ipv4(&self) -> bool {
         self.network.is_ipv4()
@@ -118,6 +130,25 @@ impl FromStr for Cidr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_contains_its_addresses_and_no_others() {
+        let contains =
+            |block: &str, address: &str| block.parse::<Cidr>().unwrap().contains(address.parse().unwrap());
+        for (block, inside, outside) in [
+            ("10.0.0.0/8", "10.255.0.1", "11.0.0.1"),
+            ("172.16.0.0/12", "172.31.255.255", "172.32.0.0"),
+            ("168.63.129.16/32", "168.63.129.16", "168.63.129.17"),
+            ("128.0.0.0/1", "255.1.1.1", "127.0.0.1"),
+            ("fc00::/7", "fdff::1", "fe00::1"),
+            ("::1/128", "::1", "::2"),
+            ("64:ff9b::/96", "64:ff9b::a00:1", "64:ff9b:0:0:0:1::"),
+        ] {
+            assert!(contains(block, inside), "{block} {inside}");
+            assert!(!contains(block, outside), "{block} {outside}");
+        }
+        assert!(!contains("fc00::/7", "252.0.0.1"));
+    }
 
     #[test]
     fn labels_and_blocks_are_read_and_nonsense_is_refused() {

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use spec::{ChainRef, DesiredState, ManifestRef, ResourceLimits, Settlement, Term, TierName};
-use status::{FinalLog, LeaseUsage, Phase, Rollout, ServiceStatus};
+use status::{FinalLog, ImageStatus, LeaseUsage, Phase, Rollout, ServiceStatus};
 
 /// A lease of this cluster's resources, opened on chain. Written by the provider agent.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -100,6 +100,9 @@ pub struct ComputeLeaseStatus {
     /// Services of the manifest and how many of their pods are ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServiceStatus>,
+    /// Images that were looked up, so that a tag stays what it was when its manifest was accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageStatus>,
     /// One sentence for people about what holds the lease up, if anything does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

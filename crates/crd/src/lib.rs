@@ -28,8 +28,8 @@ pub use compute_lease::{
         SettlementStatement, Term, TierName,
     },
     status::{
-        FinalLog, HostStatus, LeaseUsage, Phase, PodStatus, PortProtocol, PortStatus, ResourceUsage, Rollout,
-        ServiceStatus, UsedResources,
+        FinalLog, HostStatus, ImageStatus, LeaseUsage, Phase, PodStatus, PortProtocol, PortStatus,
+        ResourceUsage, Rollout, ServiceStatus, UsedResources,
     },
 };
 pub use host_claim::{ComputeLeaseRef, HostClaim, HostClaimSpec};

@@ -28,6 +28,14 @@ pub const STORAGE_CLASS_RETAINS: &str = "StorageClassRetains";
 pub const STORAGE_CLASS_STATIC: &str = "StorageClassStatic";
 /// The manifest changes volumes that hold data.
 pub const VOLUMES_CHANGED: &str = "VolumesChanged";
+/// An image has more bytes than a replica may store.
+pub const IMAGE_TOO_LARGE: &str = "ImageTooLarge";
+/// Registries are being asked about the images.
+pub const IMAGES_PENDING: &str = "ImagesPending";
+/// An image is named by a tag, and this provider looks none up.
+pub const IMAGE_UNPINNED: &str = "ImageUnpinned";
+/// An image's registry is not on the public internet, and the provider does not allow it.
+pub const REGISTRY_NOT_ALLOWED: &str = "RegistryNotAllowed";
 /// A namespace of the lease's name exists and belongs to somebody else.
 pub const NAMESPACE_CONFLICT: &str = "NamespaceConflict";
 /// The namespace of an earlier owner is still being deleted.

@@ -79,7 +79,8 @@ pub struct NetworkDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceDocument {
-    /// Image with a digest: `registry/name@sha256:…` or `registry/name:tag@sha256:…`.
+    /// Image with a digest or a tag: `registry/name@sha256:…`, `registry/name:tag@sha256:…` or `registry/name:tag`. A tag
+    /// is looked up once, when the provider accepts the manifest.
     pub image: String,
     /// Replaces the image's entry point.
     #[serde(default)]

@@ -1,21 +1,27 @@
-//! Image references. A digest is required: what the tenant hashed is what runs.
+//! Image references: a registry, a path, and a digest, a tag or both. A digest names the same bytes for ever; a tag is
+//! looked up by the provider, once, when it accepts the manifest.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// An image pinned by digest: `registry[:port]/path[:tag]@sha256:<64 hex>`.
+/// An image: `registry[:port]/path`, then `:tag`, `@sha256:<64 hex>` or both.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageRef {
     text: String,
-    digest_at: usize,
+    path_at: usize,
+    path_end: usize,
+    tag_at: Option<usize>,
+    name_end: usize,
 }
 
 /// Why an image reference was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseImage {
-    /// No digest, or not one of SHA-256.
-    #[error("image {text:?} has no digest; pin it: NAME@sha256:<64 hexadecimal digits>")]
-    Undigested {
+    /// Neither digest nor tag.
+    #[error(
+        "image {text:?} has neither a digest nor a tag; pin it: NAME@sha256:<64 hexadecimal digits>, or name a version: NAME:TAG"
+    )]
+    Unversioned {
         /// What was written.
         text: String,
     },
@@ -26,7 +32,7 @@ pub enum ParseImage {
         text: String,
     },
     /// Not a registry name and a path.
-    #[error("image {text:?} is not of the form registry[:port]/path[:tag]@sha256:…")]
+    #[error("image {text:?} is not of the form registry[:port]/path[:tag][@sha256:…]")]
     MalformedName {
         /// What was written.
         text: String,
@@ -41,9 +47,29 @@ impl ImageRef {
         &self.text
     }
 
-    /// The digest, `sha256:…`.
-    pub fn digest(&self) -> &str {
-        &self.text[self.digest_at..]
+    /// The registry, `host` or `host:port`.
+    pub fn registry(&self) -> &str {
+        &self.text[..self.path_at - 1]
+    }
+
+    /// The path inside the registry.
+    pub fn path(&self) -> &str {
+        &self.text[self.path_at..self.path_end]
+    }
+
+    /// The tag, if one is named.
+    pub fn tag(&self) -> Option<&str> {
+        self.tag_at.map(|at| &self.text[at..self.name_end])
+    }
+
+    /// The digest, `sha256:…`, if one is named. It counts more than the tag.
+    pub fn digest(&self) -> Option<&str> {
+        self.text.get(self.name_end + 1..)
+    }
+
+    /// This image with a digest instead of its tag.
+    pub fn at_digest(&self, digest: &str) -> String {
+        format!("{}/{}@{digest}", self.registry(), self.path())
     }
 }
 
@@ -58,28 +84,45 @@ impl FromStr for ImageRef {
 
     fn from_str(text: &str) -> Result<Self, ParseImage> {
         let shown = || text.chars().take(120).collect::<String>();
-        let Some((name, digest)) = text.split_once('@') else {
-            return Err(ParseImage::Undigested { text: shown() });
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => (name, Some(digest)),
+            None => (text, None),
         };
-        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-        if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        if digest.is_some_and(|digest| !is_digest(digest)) {
             return Err(ParseImage::MalformedDigest { text: shown() });
         }
-        if text.len() > MAX_LENGTH || !is_name(name) {
-            return Err(ParseImage::MalformedName { text: shown() });
+        let malformed = || ParseImage::MalformedName { text: shown() };
+        // The host is required: a bare name would mean a different image at every provider.
+        let (registry, rest) = name.split_once('/').ok_or_else(malformed)?;
+        let (path, tag) = match rest.rsplit_once(':') {
+            Some((path, tag)) => (path, Some(tag)),
+            None => (rest, None),
+        };
+        let fits = text.len() <= MAX_LENGTH
+            && is_registry(registry)
+            && path.split('/').all(is_component)
+            && tag.is_none_or(is_tag);
+        if !fits {
+            return Err(malformed());
         }
-        Ok(ImageRef { text: text.to_owned(), digest_at: name.len() + 1 })
+        if tag.is_none() && digest.is_none() {
+            return Err(ParseImage::Unversioned { text: shown() });
+        }
+        let path_at = registry.len() + 1;
+        let path_end = path_at + path.len();
+        Ok(ImageRef {
+            text: text.to_owned(),
+            path_at,
+            path_end,
+            tag_at: tag.map(|_| path_end + 1),
+            name_end: name.len(),
+        })
     }
 }
 
-/// `host[:port]/component/…[:tag]`. The host is required: a bare name would mean a different image at every provider.
-fn is_name(name: &str) -> bool {
-    let Some((registry, path)) = name.split_once('/') else { return false };
-    let (path, tag) = match path.rsplit_once(':') {
-        Some((path, tag)) => (path, Some(tag)),
-        None => (path, None),
-    };
-    is_registry(registry) && path.split('/').all(is_component) && tag.is_none_or(is_tag)
+fn is_digest(digest: &str) -> bool {
+    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn is_registry(registry: &str) -> bool {
@@ -121,21 +164,34 @@ mod tests {
     const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn a_digested_reference_keeps_its_text() {
-        for name in
-            ["registry.example/web", "10.0.0.1:5000/a/b-c/d_e", "localhost/web:v1.2", "r.example:443/x:1"]
-        {
-            let text = format!("{name}@sha256:{HEX}");
+    fn a_reference_keeps_its_text_and_knows_its_parts() {
+        let digest = format!("sha256:{HEX}");
+        for (registry, path, tag) in [
+            ("registry.example", "web", None),
+            ("10.0.0.1:5000", "a/b-c/d_e", None),
+            ("localhost", "web", Some("v1.2")),
+            ("r.example:443", "x", Some("1")),
+        ] {
+            let tagged = format!("{registry}/{path}{}", tag.map(|tag| format!(":{tag}")).unwrap_or_default());
+            let text = format!("{tagged}@{digest}");
             let image: ImageRef = text.parse().unwrap();
-            assert_eq!((image.as_str(), image.digest()), (text.as_str(), &text[name.len() + 1..]));
+            assert_eq!(
+                (image.as_str(), image.registry(), image.path(), image.tag(), image.digest()),
+                (text.as_str(), registry, path, tag, Some(digest.as_str()))
+            );
+            assert_eq!(image.at_digest("sha256:0"), format!("{registry}/{path}@sha256:0"));
+            if tag.is_some() {
+                let image: ImageRef = tagged.parse().unwrap();
+                assert_eq!((image.path(), image.tag(), image.digest()), (path, tag, None));
+            }
         }
     }
 
     #[test]
-    fn a_reference_without_a_good_digest_is_refused() {
+    fn a_reference_without_a_version_or_with_a_bad_digest_is_refused() {
         let parse = |text: &str| text.parse::<ImageRef>();
-        let tagged = "r.example/web:latest";
-        assert_eq!(parse(tagged), Err(ParseImage::Undigested { text: tagged.into() }));
+        let bare = "r.example/web";
+        assert_eq!(parse(bare), Err(ParseImage::Unversioned { text: bare.into() }));
         for digest in ["sha256:abc", "sha512:0", "", &format!("sha256:{}", HEX.to_uppercase())] {
             let text = format!("r.example/web@{digest}");
             assert_eq!(

@@ -54,7 +54,7 @@ impl ValidManifest {
 /// One checked service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Image with its digest.
+    /// Image with a digest, a tag or both.
     pub image: ImageRef,
     /// Replaces the image's entry point unless empty.
     pub command: Vec<String>,

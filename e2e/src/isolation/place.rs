@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use crd::ComputeLease;
-use e2e::chart::{Helm, NAMESPACE};
+use e2e::chart::{Helm, NAMESPACE, plain_registry};
 use e2e::cluster;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Node};
@@ -93,7 +93,11 @@ impl Place {
         let zero = |digit: &str| format!("0x{}", digit.repeat(40));
         json!({
             "admission": e2e::chart::admission(),
-            "operator": {"image": self.operator_image, "tiers": ["strict", "userns", "sandboxed"]},
+            "operator": {
+                "image": self.operator_image,
+                "tiers": ["strict", "userns", "sandboxed"],
+                "images": {"allowedRegistries": [plain_registry(&self.operator_image)]},
+            },
             "agent": {
                 "image": self.agent_image,
                 "operatorKey": {"secretName": "no-key-is-needed"},

@@ -104,6 +104,7 @@ fn values(world: &World) -> Result<Value> {
         "admission": chart::admission(),
         "operator": {
             "image": image(&world.images, "operator")?,
+            "images": {"allowedRegistries": [chart::plain_registry(&image(&world.images, "operator")?)]},
             "meter": {"scrapeSeconds": 10, "publishSeconds": 10},
         },
         "agent": {

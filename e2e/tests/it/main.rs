@@ -11,3 +11,4 @@ mod hosts;
 mod lifecycle;
 mod operator;
 mod running;
+mod tiers;

@@ -8,6 +8,7 @@ use market::Tier;
 use operator::{
     client::Rate,
     election::ElectionSettings,
+    lease_controller::images::ImageBook,
     meter::{
         MeterSettings,
         kubelet::{KubeletClient, KubeletTrust},
@@ -100,6 +101,7 @@ fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str)
         election: ElectionSettings::new(&cluster.system, &cluster.operator(), replica.to_owned()),
         rate: Rate { per_second: MANY, burst: MANY },
         kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
+        images: ImageBook::new(None),
         metrics,
         meter: MeterSettings { scrape_interval: seconds(1), publish_interval: seconds(1) },
         settings: Settings {

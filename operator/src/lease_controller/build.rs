@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Ephemeral storage of one pod: image layers are not counted, logs and the writable layer are.
-const EPHEMERAL_STORAGE_BYTES: u64 = 1 << 30;
+pub const EPHEMERAL_STORAGE_BYTES: u64 = 1 << 30;
 
 /// All objects of a lease, in the order in which they are applied.
 #[derive(Clone, Debug, PartialEq)]

@@ -91,6 +91,7 @@ pub async fn cleanup(lease: &ComputeLease, ctx: &Context) -> Result<Action, Erro
     if !lease.finalizers().iter().any(|finalizer| finalizer == labels::FINALIZER) {
         ctx.memory.forget(lease);
         ctx.meter.forget(lease);
+        ctx.images.forget(lease.metadata.uid.as_deref().unwrap_or_default());
         return Ok(Action::await_change());
     }
     let teardown = tear_down(lease, ctx).await?;
@@ -106,6 +107,7 @@ pub async fn cleanup(lease: &ComputeLease, ctx: &Context) -> Result<Action, Erro
     patch_finalizers(lease, ctx, rest).await?;
     ctx.memory.forget(lease);
     ctx.meter.forget(lease);
+    ctx.images.forget(lease.metadata.uid.as_deref().unwrap_or_default());
     Ok(Action::await_change())
 }
 

@@ -159,6 +159,7 @@ fn accepted(
             draft.set(condition::ACCEPTED, ConditionStatus::True, reason::ACCEPTED, "");
         }
     }
+    draft.status.images.clone_from(&lease.images);
     draft.status.services = services::statuses(lease, &draft.status.services, pods, refused_pods, draft.now);
     match lease.publicity.as_ref().map(Publicity::withheld) {
         None => draft.status.conditions.retain(|condition| condition.type_ != condition::EXPOSED),

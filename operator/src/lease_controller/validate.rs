@@ -4,14 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use crd::{ComputeLease, DesiredState, LeaseName, convert, convert::LeaseSpec, reason};
+use crd::{ComputeLease, DesiredState, ImageStatus, LeaseName, convert, convert::LeaseSpec, reason};
 use kube::ResourceExt;
-use manifest::{Expose, ValidManifest};
+use manifest::{Expose, ImageRef, ValidManifest};
 use market::{Dimension, Limits, Tier};
 
 use super::{
     dereference::{ClassFacts, ManifestState, StorageState},
     hosts::{CustomHosts, Publicity},
+    images::ImageRefused,
     rollout::Course,
     tiers::{Confinement, Stage, Tiers, Unavailable},
     volumes::VolumesChanged,
@@ -33,6 +34,8 @@ pub struct Validated {
     pub manifest: ValidManifest,
     /// How its public ports are reached; none without public ports.
     pub publicity: Option<Publicity>,
+    /// What the images were when they were accepted.
+    pub images: Vec<ImageStatus>,
     /// Class of the volumes; none when there are no volumes.
     pub storage_class: Option<String>,
     /// The cluster's other classes, which the lease may not use.
@@ -41,6 +44,16 @@ pub struct Validated {
     pub activity: Activity,
     /// Which of its manifests this is.
     pub course: Course,
+}
+
+impl Validated {
+    /// The image that runs: always by digest.
+    pub fn image(&self, image: &ImageRef) -> String {
+        match self.images.iter().find(|status| status.image == image.as_str()) {
+            Some(status) if image.digest().is_none() => image.at_digest(&status.digest),
+            _ => image.to_string(),
+        }
+    }
 }
 
 /// Whether a lease's workloads run.
@@ -161,6 +174,12 @@ pub enum Refusal {
     /// Volumes that hold data would have to change.
     #[error("{0}")]
     VolumesChanged(#[source] VolumesChanged),
+    /// An image that is not accepted.
+    #[error("{0}")]
+    Image(#[source] ImageRefused),
+    /// Registries have not answered yet, so nothing is decided.
+    #[error("the images are being looked up")]
+    ImagesPending,
 }
 
 /// What repairs a refusal.
@@ -191,6 +210,8 @@ impl Refusal {
             Self::StorageClassRetains { .. } => reason::STORAGE_CLASS_RETAINS,
             Self::StorageClassStatic { .. } => reason::STORAGE_CLASS_STATIC,
             Self::VolumesChanged(_) => reason::VOLUMES_CHANGED,
+            Self::Image(refused) => refused.reason(),
+            Self::ImagesPending => reason::IMAGES_PENDING,
         }
     }
 
@@ -215,7 +236,9 @@ impl Refusal {
             | Self::NoDefaultStorageClass
             | Self::StorageClassRetains { .. }
             | Self::StorageClassStatic { .. }
-            | Self::VolumesChanged(_) => Remedy::LookAgain,
+            | Self::VolumesChanged(_)
+            | Self::Image(_)
+            | Self::ImagesPending => Remedy::LookAgain,
         }
     }
 }
@@ -270,6 +293,7 @@ pub fn validate(lease: &ComputeLease, facts: Facts<'_>) -> Result<Validated, Ref
         confinement,
         manifest,
         publicity: None,
+        images: Vec::new(),
         storage_class,
         closed_classes,
         activity: match spec.desired {

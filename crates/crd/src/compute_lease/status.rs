@@ -60,6 +60,19 @@ impl fmt::Display for Phase {
     }
 }
 
+/// What an image of the manifest was when it was accepted.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageStatus {
+    /// The image as the manifest names it.
+    pub image: String,
+    /// Digest that runs, `sha256:` and 64 hex digits.
+    pub digest: String,
+    /// Bytes that a node downloads for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<i64>,
+}
+
 /// One service of the manifest.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]

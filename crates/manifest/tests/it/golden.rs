@@ -8,7 +8,7 @@ use manifest::{Secret, SecretSource, Variables, parse_source, validate};
 
 /// What a tenant reads about a file.
 fn explain(text: &str, file: &str) -> String {
-    let variables = Variables::from_iter([("TAGGED".to_owned(), "registry.example/web:1".to_owned())]);
+    let variables = Variables::from_iter([("BARE".to_owned(), "registry.example/web".to_owned())]);
     let mut source = match parse_source(text, file, &variables) {
         Ok(source) => source,
         Err(error) => return format!("{error}\n"),

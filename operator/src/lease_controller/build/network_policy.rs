@@ -15,42 +15,9 @@ use manifest::{Expose, Protocol, Service, ServiceName};
 use super::{ClusterAddresses, metadata, service_metadata, service_selector};
 use crate::{
     lease_controller::validate::Validated,
+    public_internet::{NOT_PUBLIC_V4, NOT_PUBLIC_V6},
     settings::{Cidr, LabelSet, Settings},
 };
-
-/// Blocks of version 4 that are not the public internet (RFC 6890), and a cloud's wire server.
-const NOT_PUBLIC_V4: [&str; 16] = [
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "168.63.129.16/32",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.88.99.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-];
-
-/// Blocks of version 6 that are not the public internet. Teredo, 6to4 and NAT64 would lead around the list of
-/// version 4.
-const NOT_PUBLIC_V6: [&str; 9] = [
-    "::1/128",
-    "2001::/32",
-    "2001:db8::/32",
-    "2002::/16",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "fc00::/7",
-    "fe80::/10",
-    "ff00::/8",
-];
 
 /// TCP ports between those of mail submission, which strangers' pods may not reach.
 const TCP_RANGES: [(i32, i32); 4] = [(1, 24), (26, 464), (466, 586), (588, 65535)];

@@ -31,6 +31,7 @@ fn of_tier(tier: Tier) -> Validated {
             &manifest_yaml().replace("duration: 1h", &format!("duration: 1h\ntier: {tier}")),
         ),
         publicity: None,
+        images: Vec::new(),
         storage_class: Some("local-path".to_owned()),
         closed_classes: ["tape".to_owned()].into(),
         activity: Activity::Running,
@@ -241,5 +242,39 @@ fn every_public_host_is_shown_with_what_keeps_it() {
     assert_eq!(
         publicity.statuses(&lease, name, service, &service.ports[1]),
         [host(&format!("{made}-8081.apps.example.net"), "HostsRouted", None)]
+    );
+}
+
+#[test]
+fn a_tag_runs_as_the_digest_that_it_was_when_it_was_accepted() {
+    let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let yaml = manifest_yaml()
+        .replace(&format!("web@{}", digest("1")), "web:1.2")
+        .replace(&format!("worker@{}", digest("3")), &format!("worker:7@{}", digest("3")));
+    let images = vec![
+        crd::ImageStatus {
+            image: "registry.example/web:1.2".into(),
+            digest: digest("a"),
+            size_bytes: Some(1),
+        },
+        crd::ImageStatus {
+            image: format!("registry.example/worker:7@{}", digest("3")),
+            digest: digest("3"),
+            size_bytes: Some(1),
+        },
+    ];
+    let lease = Validated { manifest: manifest_of(&yaml), images, ..validated() };
+    let run: Vec<Value> = flatten(build(&lease, &settings(), &addresses()))
+        .iter()
+        .filter(|object| object["kind"] == "Deployment" || object["kind"] == "StatefulSet")
+        .map(|object| object["spec"]["template"]["spec"]["containers"][0]["image"].clone())
+        .collect();
+    assert_eq!(
+        run,
+        [
+            format!("registry.example/database@{}", digest("2")),
+            format!("registry.example/web@{}", digest("a")),
+            format!("registry.example/worker:7@{}", digest("3")),
+        ]
     );
 }

@@ -19,6 +19,7 @@ fn validated() -> Validated {
         confinement: crate::lease_controller::tiers::Confinement::Strict,
         manifest: manifest_of(&manifest_yaml()),
         publicity: None,
+        images: Vec::new(),
         storage_class: Some("local-path".to_owned()),
         closed_classes: std::collections::BTreeSet::new(),
         activity: Activity::Running,

@@ -22,7 +22,7 @@ pub fn build(lease: &Validated, name: &ServiceName, service: &Service) -> Contai
     };
     Container {
         name: CONTAINER.to_owned(),
-        image: Some(service.image.to_string()),
+        image: Some(lease.image(&service.image)),
         // A digest names the same bytes for ever, but asking the registry each time keeps one tenant from
         // running another's private image from the node's cache.
         image_pull_policy: Some("Always".to_owned()),
