@@ -1,6 +1,8 @@
 //! Command line: reads flags, sets up what belongs to the process, and runs the operation.
 
-use std::{io::Write, net::SocketAddr, num::NonZeroU32, path::PathBuf};
+mod meter;
+
+use std::{io::Write, net::SocketAddr, num::NonZeroU32};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -11,15 +13,12 @@ use market::Tier;
 use telemetry::{AdminServer, Checks, LogFormat, Registry};
 use tokio::time::Duration;
 
+use self::meter::MeterArgs;
 use crate::{
     client::Rate,
     election::{self, ElectionSettings},
     exposure_args::ExposureArgs,
     lease_controller::images::ImageBook,
-    meter::{
-        MeterSettings,
-        kubelet::{KubeletClient, KubeletTrust},
-    },
     metrics::Metrics,
     operation::Operation,
     registry::{
@@ -39,8 +38,10 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run until SIGTERM.
+    /// Provision leases until SIGTERM.
     Run(Box<RunArgs>),
+    /// Meter leases until SIGTERM. A process of its own, with rights of its own.
+    Meter(Box<MeterArgs>),
     /// Print the custom resource definitions as YAML.
     #[command(hide = true)]
     Crd,
@@ -107,24 +108,9 @@ struct RunArgs {
     /// without TLS.
     #[arg(long = "allow-registry", value_delimiter = ',')]
     allowed_registries: Vec<AllowedRegistry>,
-    /// Seconds between two scrapes of a node.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300), env = "LEASEHOLD_SCRAPE_INTERVAL")]
-    scrape_interval: u64,
-    /// Seconds between two publications of a lease's usage.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), env = "LEASEHOLD_PUBLISH_INTERVAL")]
-    publish_interval: u64,
-    /// Port of the kubelets.
-    #[arg(long, default_value_t = 10250)]
-    kubelet_port: u16,
-    /// Certificate authority (PEM) that signed the kubelets' serving certificates.
-    #[arg(long, required_unless_present = "kubelet_insecure_tls", conflicts_with = "kubelet_insecure_tls")]
-    kubelet_ca: Option<PathBuf>,
-    /// Do not verify the kubelets' certificates: whoever can take a node's address can then invent usage.
-    #[arg(long)]
-    kubelet_insecure_tls: bool,
-    /// File with the token that the kubelets are shown.
-    #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount/token")]
-    kubelet_token: PathBuf,
+    /// Seconds that the end of a lease waits for the meter's last word; then what it published last stands.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    final_usage_wait: u64,
     /// Address of /metrics, /healthz and /readyz.
     #[arg(long, default_value = "0.0.0.0:8080")]
     admin_addr: SocketAddr,
@@ -142,13 +128,15 @@ impl Args {
         let Self { command } = self;
         match command {
             Command::Crd => print_crds(),
-            Command::Run(args) => tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()
-                .context("failed to start the runtime")?
-                .block_on(operate(*args)),
+            Command::Run(args) => block_on(operate(*args)),
+            Command::Meter(args) => block_on(args.run()),
         }
     }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("failed to start the runtime")?.block_on(work)
 }
 
 fn print_crds() -> anyhow::Result<()> {
@@ -177,12 +165,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         api_burst,
         image_lookup,
         allowed_registries,
-        scrape_interval,
-        publish_interval,
-        kubelet_port,
-        kubelet_ca,
-        kubelet_insecure_tls: _,
-        kubelet_token,
+        final_usage_wait,
         admin_addr,
         log_format,
         log_filter,
@@ -191,10 +174,6 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
     let host_records = exposure.host_records()?;
     let exposure = exposure.settings();
     let shutdown = telemetry::shutdown::on_signal().context("failed to listen for signals")?;
-    let trust = match kubelet_ca {
-        Some(ca) => KubeletTrust::Authority(ca),
-        None => KubeletTrust::Anything,
-    };
     let registry = Registry::new();
     let ready = Checks::new();
     let admin = AdminServer::bind(admin_addr).await?;
@@ -215,14 +194,8 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             election::identity(&replica, Timestamp::now()),
         ),
         rate: Rate { per_second: api_qps, burst: api_burst },
-        kubelets: KubeletClient::new(trust, kubelet_token, kubelet_port)
-            .context("failed to set up the kubelet client")?,
         images: ImageBook::new(images),
         metrics: Metrics::register(&registry).context("failed to register metrics")?,
-        meter: MeterSettings {
-            scrape_interval: Duration::from_secs(scrape_interval),
-            publish_interval: Duration::from_secs(publish_interval),
-        },
         settings: Settings {
             system_namespace: namespace,
             agent_service_account,
@@ -235,6 +208,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             tiers: tiers.into_iter().collect(),
             sandbox_runtime_class,
             exposure,
+            final_usage_wait: Duration::from_secs(final_usage_wait),
         },
         host_records,
     };

@@ -10,6 +10,7 @@ pub mod dereference;
 pub mod diagnosis;
 pub mod end;
 pub mod events;
+pub mod handover;
 pub mod hosts;
 pub mod images;
 pub mod last_words;
@@ -55,7 +56,7 @@ use self::{
     tiers::{Stage, Tiers},
     validate::{Facts, Refusal, Remedy, Validated},
 };
-use crate::{meter::Meter, metrics::Metrics, settings::Settings};
+use crate::{metrics::Metrics, settings::Settings};
 
 /// How long to wait before looking again at something that no watch reports.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -82,9 +83,7 @@ pub struct Context {
     pub stores: Stores,
     /// Whether they were all seen once.
     pub synced: Synced,
-    /// Counts usage.
-    pub meter: Arc<Meter>,
-    /// Counts everything else.
+    /// Counts what happens.
     pub metrics: Metrics,
     /// Writes Events.
     pub recorder: Recorder,
@@ -209,7 +208,6 @@ async fn step(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
 }
 
 async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
-    ctx.meter.observe(lease, &ctx.stores, (ctx.clock)());
     let (found, mut validated) = match choose(lease, ctx).await.map_err(Error::Dereference)? {
         (found, Ok(validated)) => (found, validated),
         // Nothing is decided, so nothing is said.
@@ -355,8 +353,10 @@ async fn refuse(lease: &ComputeLease, ctx: &Context, refusal: &Refusal) -> Resul
 async fn end(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     let ending = end::end(lease, ctx).await.map_err(Error::Cleanup)?;
     let next = match &ending {
-        // The usage must be in the API before the next step deletes what it was counted from.
-        Ending::UsageFinal(_) => Action::requeue(Duration::ZERO),
+        // The watch tells when the meter has published; this is for a meter that never does.
+        Ending::AwaitingUsage { rest } => Action::requeue(*rest),
+        // That the lease goes without must stand in the API before anything is deleted.
+        Ending::MeterSilent => Action::requeue(Duration::ZERO),
         Ending::DeletingNamespace | Ending::DeletingVolumes | Ending::Stuck(_) => Action::requeue(LOOK_AGAIN),
         Ending::Ended => Action::await_change(),
     };

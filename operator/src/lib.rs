@@ -1,4 +1,4 @@
-//! The operator: turns `ComputeLease` objects into isolated namespaces and meters what runs in them.
+//! The operator: turns `ComputeLease` objects into isolated namespaces, and, as a process of its own, meters what runs in them.
 //!
 //! It holds no keys and never talks to a chain. Everything it does follows from the `ComputeLease`, the
 //! cluster and the clock, so it may be killed at any moment and started again.

@@ -1,67 +1,46 @@
 //! Counts what leases hold and use, and publishes cumulative totals in their status.
 //!
-//! The arithmetic is in `usage`; here are the eyes (watches and kubelets) and the clock. What is published
-//! carries the ledger's state, so a killed operator goes on where it published last: counters are never
-//! counted twice, and what was running meanwhile is credited from its own counters.
+//! A process and an identity of its own, `operator meter`: whoever counts may not provision, and whoever
+//! provisions may not reach a kubelet. The arithmetic is in `usage`; here are the eyes (watches and
+//! kubelets) and the clock. What is published carries the ledger's state, so a killed meter goes on where it
+//! published last: counters are never counted twice, and what was running meanwhile is credited from its own
+//! counters.
 
 mod account;
 pub mod kubelet;
+pub mod metrics;
+mod publish;
 pub(crate) mod quantity;
+pub mod run;
 mod scrape;
+mod sight;
 mod view;
+mod watch;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crd::{ComputeLease, DesiredState, LeaseUsage, condition};
-use futures::channel::mpsc;
+use crd::ComputeLease;
 use jiff::Timestamp;
-use kube::{
-    ResourceExt,
-    runtime::reflector::{ObjectRef, Store},
-};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use kube::{ResourceExt, runtime::watcher::Event};
 use telemetry::CancellationToken;
-use tokio::{
-    sync::Notify,
-    time::{Duration, Instant},
-};
-use usage::{LeaseView, Millis};
+use tokio::{sync::Notify, time::Duration};
+use usage::Millis;
 
-use self::{account::Account, kubelet::KubeletClient};
-use crate::{
-    lease_controller::{
-        Stores,
-        run::{Synced, Trigger},
-    },
-    metrics::Metrics,
+use self::{
+    account::Account,
+    kubelet::KubeletClient,
+    metrics::MeterMetrics,
+    publish::Publication,
+    sight::{Life, MeteredLease, Sight},
 };
 
 /// How often the last scrape of a lease is tried before its usage is final without it.
 const FINAL_SCRAPES: usize = 3;
-
-/// Whether usage is being counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
-    /// The term has not begun.
-    NotStarted,
-    /// All nodes of the lease have answered lately.
-    Fresh,
-    /// A node of the lease has not answered for three scrapes.
-    Stale,
-    /// The term is over.
-    Ended,
-}
-
-/// What the meter has to say about a lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MeterView {
-    /// The newest publication, if there is one.
-    pub usage: Option<LeaseUsage>,
-    /// Whether usage is being counted.
-    pub freshness: Freshness,
-}
 
 /// How often the meter does what.
 #[derive(Clone, Copy, Debug)]
@@ -76,161 +55,235 @@ pub struct MeterSettings {
 pub struct Meter {
     settings: MeterSettings,
     kubelets: KubeletClient,
-    metrics: Metrics,
-    triggers: mpsc::UnboundedSender<Trigger>,
-    accounts: Mutex<HashMap<String, Account>>,
+    metrics: MeterMetrics,
+    state: Mutex<State>,
     /// A pod is about to go, and its node knows its last counters.
     dying: Notify,
+    /// A lease may wait for its last publication.
+    ending: Notify,
+    /// Cancelled once all watches have listed.
+    listed: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sight: Sight,
+    /// By UID of the lease.
+    accounts: HashMap<String, Account>,
 }
 
 impl Meter {
-    /// A meter that has counted nothing; `triggers` makes the controller write what was published.
-    pub fn new(
-        settings: MeterSettings,
-        kubelets: KubeletClient,
-        metrics: Metrics,
-        triggers: mpsc::UnboundedSender<Trigger>,
-    ) -> Self {
-        Self { settings, kubelets, metrics, triggers, accounts: Mutex::default(), dying: Notify::new() }
-    }
-
-    /// What to write into the status of a lease.
-    pub fn view(&self, lease: &ComputeLease, now: Timestamp) -> MeterView {
-        let stale_after = self.settings.scrape_interval * 3;
-        match self.lock().get(&uid(lease)) {
-            None => MeterView { usage: None, freshness: account::freshness(lease, None, now, stale_after) },
-            Some(account) => MeterView {
-                usage: account.published().cloned(),
-                freshness: account::freshness(lease, account.sampled_at(), now, stale_after),
-            },
+    /// A meter that has counted nothing.
+    pub fn new(settings: MeterSettings, kubelets: KubeletClient, metrics: MeterMetrics) -> Self {
+        Self {
+            settings,
+            kubelets,
+            metrics,
+            state: Mutex::default(),
+            dying: Notify::new(),
+            ending: Notify::new(),
+            listed: CancellationToken::new(),
         }
     }
 
-    /// Counts what a lease was given until now. Called at each event of its pods, so that the end of a
-    /// container is seen while the API still tells when it was.
-    pub fn observe(&self, lease: &ComputeLease, stores: &Stores, now: Timestamp) {
-        if is_metered(lease) {
-            self.observe_view(lease, &view::of_lease(lease, stores), now);
+    fn saw_lease(&self, event: &Event<ComputeLease>, now: Timestamp) {
+        let mut state = self.lock();
+        state.sight.leases.take(event, |lease| Some(MeteredLease::of(lease)));
+        match event {
+            Event::Init => {}
+            Event::InitApply(lease) => state.meet(lease),
+            Event::Apply(lease) => {
+                state.meet(lease);
+                if !state.observe_counting(&lease.name_any(), now) {
+                    self.ending.notify_one();
+                }
+            }
+            Event::InitDone => {
+                let State { sight, accounts } = &mut *state;
+                let known: BTreeSet<&str> = sight.leases.all().map(|lease| lease.uid.as_str()).collect();
+                accounts.retain(|uid, _| known.contains(uid.as_str()));
+                self.ending.notify_one();
+            }
+            Event::Delete(lease) => {
+                state.accounts.remove(&lease.uid().unwrap_or_default());
+            }
+        }
+        self.note_list(&state);
+    }
+
+    /// Each event of a pod is counted at once, so that the end of a container is seen while the API still
+    /// tells when it was.
+    fn saw_pod(&self, event: &Event<Pod>, now: Timestamp) {
+        let mut state = self.lock();
+        state.sight.pods.take(event, sight::pod);
+        if let Event::Apply(pod) | Event::Delete(pod) = event {
+            let is_counted = state.observe_counting(&pod.namespace().unwrap_or_default(), now);
+            let is_dying = matches!(event, Event::Apply(_)) && pod.metadata.deletion_timestamp.is_some();
+            if is_counted && is_dying {
+                self.dying.notify_one();
+            }
+        }
+        self.note_list(&state);
+    }
+
+    fn saw_claim(&self, event: &Event<PersistentVolumeClaim>, now: Timestamp) {
+        let mut state = self.lock();
+        state.sight.claims.take(event, sight::claim);
+        if let Event::Apply(claim) | Event::Delete(claim) = event {
+            state.observe_counting(&claim.namespace().unwrap_or_default(), now);
+        }
+        self.note_list(&state);
+    }
+
+    fn saw_node(&self, event: &Event<Node>, _now: Timestamp) {
+        let mut state = self.lock();
+        state.sight.nodes.take(event, sight::node);
+        self.note_list(&state);
+    }
+
+    fn note_list(&self, state: &State) {
+        if !self.listed.is_cancelled() && state.sight.is_complete() {
+            self.listed.cancel();
         }
     }
 
-    /// Counts the rest of a lease that ends, and makes its last publication; `None` if its term never began.
+    /// One turn: look, ask the nodes, and cut the accounts whose publication is due.
+    async fn turn(&self, now: Timestamp) {
+        let nodes = self.lock().observe_all(now);
+        self.scrape(&nodes, now).await;
+        let published = self.lock().cut(self.settings.publish_interval, now, &self.metrics);
+        self.metrics.publications.inc_by(published);
+    }
+
+    /// Counts the rest of the leases that end, and cuts their accounts for the last time.
     ///
     /// A node that cannot be reached costs the provider the last few seconds of measured use: what was
     /// allocated is known without it.
-    pub async fn finish(&self, lease: &ComputeLease, stores: &Stores, now: Timestamp) -> Option<LeaseUsage> {
-        if let Some(account) = self.lock().get(&uid(lease)).filter(|account| account.is_finished()) {
-            return account.published().cloned();
+    async fn finish(&self, now: Timestamp) {
+        let (uids, nodes) = self.lock().observe_ending(now);
+        if uids.is_empty() {
+            return;
         }
-        self.observe_view(lease, &view::of_lease(lease, stores), now);
-        let nodes = scrape::nodes_of(stores, |pod| pod.namespace() == lease.metadata.name);
         for _ in 0..FINAL_SCRAPES {
             if self.scrape(&nodes, now).await == scrape::Scraped::All {
                 break;
             }
         }
-        let mut accounts = self.lock();
-        let account = accounts.entry(uid(lease)).or_insert_with(|| Account::resume(lease));
-        account.finish();
-        let usage = account.published().cloned();
-        if usage.is_some() {
-            self.metrics.meter.publications.inc();
-        }
-        usage
-    }
-
-    /// Forgets a lease that is gone.
-    pub fn forget(&self, lease: &ComputeLease) {
-        self.lock().remove(&uid(lease));
-    }
-
-    /// Scrapes at once instead of at the next turn, because a pod is about to go.
-    pub fn pod_is_dying(&self) {
-        self.dying.notify_one();
-    }
-
-    /// Scrapes and publishes until the token is cancelled.
-    pub async fn run(
-        self: Arc<Self>,
-        leases: Store<ComputeLease>,
-        stores: Stores,
-        synced: Synced,
-        shutdown: CancellationToken,
-    ) {
-        // Before the watches have seen everything, a pod that is missing is not a pod that is gone.
-        tokio::select! {
-            () = synced.all() => {}
-            () = shutdown.cancelled() => return,
-        }
-        let mut turn: u32 = 0;
-        loop {
-            let next = Instant::now() + scrape::jittered(self.settings.scrape_interval, turn);
-            turn = turn.wrapping_add(1);
-            self.turn(leases.state(), &stores, Timestamp::now()).await;
-            tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
-                () = self.dying.notified() => {}
-                () = shutdown.cancelled() => return,
+        let mut state = self.lock();
+        for uid in uids {
+            if let Some(account) = state.accounts.get_mut(&uid) {
+                account.finish();
+                self.metrics.publications.inc();
             }
         }
     }
 
-    /// One turn: look, ask the nodes, publish what is due.
-    async fn turn(&self, leases: Vec<Arc<ComputeLease>>, stores: &Stores, now: Timestamp) {
-        let leases: Vec<Arc<ComputeLease>> = leases.into_iter().filter(|lease| is_metered(lease)).collect();
-        for lease in &leases {
-            self.observe_view(lease, &view::of_lease(lease, stores), now);
-        }
-        let nodes =
-            scrape::nodes_of(stores, |pod| leases.iter().any(|lease| pod.namespace() == lease.metadata.name));
-        self.scrape(&nodes, now).await;
-        let due = self.publish(&leases, now);
-        for lease in due {
-            // The receiver lives as long as the controller; without it nothing is left to do.
-            let _ = self.triggers.unbounded_send(lease);
+    /// Everything that the API does not show yet.
+    fn publications(&self, now: Timestamp) -> Vec<Publication> {
+        let stale_after = self.settings.scrape_interval * 3;
+        let state = self.lock();
+        let lacking = |lease: &MeteredLease| {
+            let account = state.accounts.get(&lease.uid)?;
+            if lease.life != Life::Counting && !account.is_finished() {
+                return None;
+            }
+            let freshness = account::freshness(lease.term, account.sampled_at(), now, stale_after);
+            publish::due(lease, account, freshness, now)
+        };
+        state.sight.leases.all().filter(|lease| lease.life != Life::Final).filter_map(lacking).collect()
+    }
+
+    /// Forgets what was counted of a lease since it was published last: somebody else published.
+    fn start_over(&self, uid: &str) {
+        self.lock().accounts.remove(uid);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is complete before the next can panic, so a poisoned lock is still good.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Opens the account of a lease, or replaces one that is behind what stands in the API.
+    fn meet(&mut self, lease: &ComputeLease) {
+        let seen = MeteredLease::of(lease);
+        let published = || lease.status.as_ref().and_then(|status| status.usage.clone());
+        let account = self.accounts.get(&seen.uid);
+        let is_behind = account.is_none_or(|account| account.sequence() < seen.published);
+        match seen.life {
+            Life::Final => {}
+            Life::Abandoned if account.is_none_or(|account| !account.is_finished()) => {
+                let mut account = Account::resume(&seen.name, published());
+                account.close();
+                self.accounts.insert(seen.uid, account);
+            }
+            Life::Counting | Life::Ending if is_behind => {
+                let account = Account::resume(&seen.name, published());
+                self.accounts.insert(seen.uid, account);
+            }
+            Life::Abandoned | Life::Counting | Life::Ending => {}
         }
     }
 
-    fn observe_view(&self, lease: &ComputeLease, view: &LeaseView, now: Timestamp) {
-        let mut accounts = self.lock();
-        let account = accounts.entry(uid(lease)).or_insert_with(|| Account::resume(lease));
-        account.observe(lease, view, millis(now));
+    /// Counts what the lease of a namespace was given until now; tells whether there is one that is counted.
+    fn observe_counting(&mut self, namespace: &str, now: Timestamp) -> bool {
+        if !self.sight.is_complete() {
+            return false;
+        }
+        let Self { sight, accounts } = self;
+        // A lease and its namespace have one name.
+        let lease = sight.leases.all().find(|lease| lease.name == namespace);
+        let Some(lease) = lease.filter(|lease| lease.life == Life::Counting) else { return false };
+        let Some(account) = accounts.get_mut(&lease.uid) else { return false };
+        account.observe(lease.term, &sight.view(lease), millis(now));
+        true
     }
 
-    fn publish(&self, leases: &[Arc<ComputeLease>], now: Timestamp) -> Vec<Trigger> {
-        let mut accounts = self.lock();
-        let mut due = Vec::new();
-        let mut oldest = 0;
-        for lease in leases {
-            let Some(account) = accounts.get_mut(&uid(lease)) else { continue };
-            if let (Some(_), Some(sampled_at)) = (&lease.spec.term, account.sampled_at()) {
+    /// Counts all leases; returns the nodes that know more.
+    fn observe_all(&mut self, now: Timestamp) -> BTreeMap<String, IpAddr> {
+        let Self { sight, accounts } = self;
+        let counting = || sight.leases.all().filter(|lease| lease.life == Life::Counting);
+        for lease in counting() {
+            if let Some(account) = accounts.get_mut(&lease.uid) {
+                account.observe(lease.term, &sight.view(lease), millis(now));
+            }
+        }
+        sight.nodes_of(counting())
+    }
+
+    /// Counts the leases that end and are not cut yet; returns them, and the nodes that know more.
+    fn observe_ending(&mut self, now: Timestamp) -> (Vec<String>, BTreeMap<String, IpAddr>) {
+        let Self { sight, accounts } = self;
+        let ending: Vec<&MeteredLease> = sight
+            .leases
+            .all()
+            .filter(|lease| lease.life == Life::Ending)
+            .filter(|lease| accounts.get(&lease.uid).is_some_and(|account| !account.is_finished()))
+            .collect();
+        for lease in &ending {
+            if let Some(account) = accounts.get_mut(&lease.uid) {
+                account.observe(lease.term, &sight.view(lease), millis(now));
+            }
+        }
+        let uids = ending.iter().map(|lease| lease.uid.clone()).collect();
+        (uids, sight.nodes_of(ending))
+    }
+
+    /// Cuts the accounts whose publication is due; returns how many.
+    fn cut(&mut self, interval: Duration, now: Timestamp, metrics: &MeterMetrics) -> u64 {
+        let Self { sight, accounts } = self;
+        let (mut oldest, mut published) = (0, 0);
+        for lease in sight.leases.all().filter(|lease| lease.life == Life::Counting) {
+            let Some(account) = accounts.get_mut(&lease.uid) else { continue };
+            if let (Some(_), Some(sampled_at)) = (lease.term, account.sampled_at()) {
                 oldest = oldest.max(millis(now).since(sampled_at) / 1000);
             }
-            if account.publish(self.settings.publish_interval) {
-                self.metrics.meter.publications.inc();
-                due.push(ObjectRef::from_obj(lease.as_ref()));
-            }
+            published += u64::from(account.publish(interval));
         }
-        self.metrics.meter.lag_seconds.set(i64::try_from(oldest).unwrap_or(i64::MAX));
-        due
+        metrics.lag_seconds.set(i64::try_from(oldest).unwrap_or(i64::MAX));
+        published
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Account>> {
-        // Each change is complete before the next can panic, so a poisoned lock is still good.
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether a lease may still use something. Pods are observed before the term too, so that it begins with
-/// known counters.
-fn is_metered(lease: &ComputeLease) -> bool {
-    lease.spec.desired != DesiredState::Ended
-        && lease.metadata.deletion_timestamp.is_none()
-        && !condition::is_true(lease.conditions(), condition::USAGE_FINAL)
-}
-
-fn uid(lease: &ComputeLease) -> String {
-    lease.uid().unwrap_or_default()
 }
 
 fn millis(time: Timestamp) -> Millis {

@@ -1,11 +1,9 @@
-//! Counters of the operator. Labels are closed words; nothing here names a lease or a tenant.
+//! Counters of the operator; the meter has its own. Labels are closed words; nothing here names a lease or a tenant.
 
 use std::time::Duration;
 
 use crd::Phase;
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::lease_controller::owned::Kind;
 
@@ -53,25 +51,6 @@ pub struct Metrics {
     watch_errors: IntCounterVec,
     leader: IntGauge,
     leases_stuck: IntGauge,
-    /// Of the meter.
-    pub meter: MeterMetrics,
-}
-
-/// Metrics of the meter.
-#[derive(Clone, Debug)]
-pub struct MeterMetrics {
-    /// Scrapes by result: `ok`, `error`.
-    pub scrapes: IntCounterVec,
-    /// Pod samples by result: `accepted`, `stale`, `quarantined`, `unknown`.
-    pub samples: IntCounterVec,
-    /// Seconds per scrape of a node.
-    pub scrape_seconds: Histogram,
-    /// Age of the oldest newest sample of any lease that is being counted.
-    pub lag_seconds: IntGauge,
-    /// Samples that were not believed, by reason.
-    pub quarantined: IntCounterVec,
-    /// Publications of usage.
-    pub publications: IntCounter,
 }
 
 impl Metrics {
@@ -100,21 +79,6 @@ impl Metrics {
                 "operator_leases_stuck",
                 "Leases whose removal takes longer than ten minutes.",
             )?,
-            meter: MeterMetrics {
-                scrapes: counters("meter_scrapes_total", "Scrapes of kubelets.", &["result"])?,
-                samples: counters("meter_samples_total", "Samples of pods.", &["result"])?,
-                scrape_seconds: histogram("meter_scrape_duration_seconds", "Time per scrape of a kubelet.")?,
-                lag_seconds: IntGauge::new(
-                    "meter_lag_seconds",
-                    "Age of the oldest newest sample of a metered pod.",
-                )?,
-                quarantined: counters(
-                    "meter_quarantined_samples_total",
-                    "Samples that were not believed.",
-                    &["reason"],
-                )?,
-                publications: IntCounter::new("meter_publications_total", "Publications of usage.")?,
-            },
         };
         registry.register(Box::new(metrics.api_writes.clone()))?;
         registry.register(Box::new(metrics.reconcile_seconds.clone()))?;
@@ -124,12 +88,6 @@ impl Metrics {
         registry.register(Box::new(metrics.watch_errors.clone()))?;
         registry.register(Box::new(metrics.leader.clone()))?;
         registry.register(Box::new(metrics.leases_stuck.clone()))?;
-        registry.register(Box::new(metrics.meter.scrapes.clone()))?;
-        registry.register(Box::new(metrics.meter.samples.clone()))?;
-        registry.register(Box::new(metrics.meter.scrape_seconds.clone()))?;
-        registry.register(Box::new(metrics.meter.lag_seconds.clone()))?;
-        registry.register(Box::new(metrics.meter.quarantined.clone()))?;
-        registry.register(Box::new(metrics.meter.publications.clone()))?;
         Ok(metrics)
     }
 

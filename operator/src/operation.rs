@@ -1,9 +1,9 @@
-//! Puts the parts together on one cluster: the only place that knows all of them.
+//! Puts the parts of `operator run` together on one cluster: the only place that knows all of them.
 
 use std::sync::Arc;
 
 use crd::{ComputeLease, LeaseName, condition};
-use futures::{StreamExt, channel::mpsc, stream};
+use futures::{StreamExt, channel::mpsc};
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -32,7 +32,6 @@ use crate::{
         memory::Memory,
         run::{self, Synced, Writers},
     },
-    meter::{Meter, MeterSettings, kubelet::KubeletClient},
     metrics::{Leadership, Metrics},
     settings::Settings,
 };
@@ -45,14 +44,10 @@ pub struct Operation {
     pub election: ElectionSettings,
     /// How many calls the working connection may make.
     pub rate: Rate,
-    /// Connection to the kubelets.
-    pub kubelets: KubeletClient,
     /// Look-ups of images.
     pub images: ImageBook,
     /// Registered metrics.
     pub metrics: Metrics,
-    /// How often the meter does what.
-    pub meter: MeterSettings,
     /// Decisions of the provider.
     pub settings: Settings,
     /// Reads the records that prove who owns a host; none without a Gateway.
@@ -74,7 +69,7 @@ impl Operation {
     /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it early must end the
     /// process: another replica takes over.
     pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, election, rate, kubelets, images, metrics, meter, settings, host_records } = self;
+        let Self { client, election, rate, images, metrics, settings, host_records } = self;
         let crds_ready = ready.add("crds", "not looked yet");
         let caches_ready = ready.add("caches", "not synced yet");
         let (leases, lease_writer) = reflector::store();
@@ -95,23 +90,19 @@ impl Operation {
         let synced = Synced::default();
         let election = Election::new(client.clone(), election);
         let client = client::elected(client, rate, election.term());
-        let (triggers, from_meter) = mpsc::unbounded();
         let (proofs, questions) = Proofs::new();
         let proofs = Arc::new(proofs);
         let (news, from_proofs) = mpsc::unbounded();
         let system = settings.system_namespace.clone();
         let from_proofs = from_proofs
             .map(move |lease: LeaseName| ObjectRef::<ComputeLease>::new(lease.as_str()).within(&system));
-        let from_elsewhere = stream::select(from_meter, from_proofs);
-        let meter = Arc::new(Meter::new(meter, kubelets, metrics.clone(), triggers));
         let reporter = Reporter { controller: "leasehold-operator".to_owned(), instance: None };
         let ctx = Arc::new(Context {
             recorder: Recorder::new(client.clone(), reporter),
             client: client.clone(),
             settings,
-            stores: stores.clone(),
+            stores,
             synced: synced.clone(),
-            meter: meter.clone(),
             metrics: metrics.clone(),
             images,
             memory: Memory::default(),
@@ -133,18 +124,15 @@ impl Operation {
         let worked = CancellationToken::new();
         let mut leading = JoinSet::new();
         leading.spawn(lead(election, metrics, elected.clone(), worked.clone(), shutdown.clone()));
-        let metering = meter.run(leases.clone(), stores, synced.clone(), shutdown.clone());
-        let metering = after(elected.clone(), shutdown.clone(), metering);
         let mut work = JoinSet::new();
-        work.spawn(metering);
-        work.spawn(run::run(ctx, leases, writers, synced, from_elsewhere, elected, shutdown.clone()));
+        work.spawn(run::run(ctx, leases, writers, synced, from_proofs, elected, shutdown.clone()));
         loop {
             tokio::select! {
                 Some(ended) = leading.join_next() => {
                     return ended.map_err(Error::Panicked)?.map_err(Error::Lost);
                 }
                 part = work.join_next(), if !worked.is_cancelled() => match part {
-                    // Neither the controller nor the meter goes on without the other.
+                    // Nothing goes on without the controller.
                     Some(part) => { part.map_err(Error::Panicked)?; shutdown.cancel(); }
                     // Only now may another replica write.
                     None => { worked.cancel(); }
@@ -172,14 +160,6 @@ async fn lead(
     let ended = election.hold(worked).await;
     metrics.set_leader(Leadership::Standby);
     ended
-}
-
-/// Does something once this replica is elected, and never if it is told to end before.
-async fn after(elected: CancellationToken, shutdown: CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! {
-        () = elected.cancelled() => work.await,
-        () = shutdown.cancelled() => {}
-    }
 }
 
 /// Watches of a missing kind would only fail; the chart may install the definition after us.

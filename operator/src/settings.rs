@@ -5,6 +5,7 @@ pub mod exposure;
 use std::{
     collections::{BTreeMap, BTreeSet},
     str::FromStr,
+    time::Duration,
 };
 
 use market::Tier;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub sandbox_runtime_class: String,
     /// How public ports reach the internet; none if this provider has no Gateway.
     pub exposure: Option<Exposure>,
+    /// How long the end of a lease waits for its last usage.
+    pub final_usage_wait: Duration,
 }
 
 impl FromStr for LabelSet {

@@ -16,7 +16,7 @@ use status::{FinalLog, ImageStatus, LeaseUsage, Phase, Rollout, ServiceStatus};
     group = "leasehold.dev",
     version = "v1alpha1",
     kind = "ComputeLease",
-    doc = "A lease of this cluster's resources that was opened on chain: the provider agent writes the spec, the operator provisions, meters and writes the status.",
+    doc = "A lease of this cluster's resources that was opened on chain: the provider agent writes the spec, the operator provisions, the meter counts, and both write the status.",
     namespaced,
     status = "ComputeLeaseStatus",
     shortname = "clease",
@@ -80,8 +80,11 @@ pub struct ComputeLeaseSpec {
     pub settlement: Option<Settlement>,
 }
 
-/// What the operator observed. Computed from the cluster and the meter; nobody else writes it.
+/// What was observed in the cluster. The meter owns `usage` and the conditions Metered and UsageFinal, the operator all else.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(
+    validation = Rule::new("!has(oldSelf.usage) || has(self.usage)").message("usage may not be removed")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct ComputeLeaseStatus {
     /// Summary of the conditions for people.
@@ -90,7 +93,8 @@ pub struct ComputeLeaseStatus {
     /// Generation of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Accepted, Provisioned, Ready, Updated, Metered, UsageFinal, Cleaned and Stuck, each with a reason for machines.
+    /// Accepted, Provisioned, Ready, Updated, UsageCollected, Cleaned and Stuck by the operator, Metered and UsageFinal by the
+    /// meter, each with a reason for machines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -21,10 +21,15 @@ pub const CLEANED: &str = "Cleaned";
 pub const STUCK: &str = "Stuck";
 /// Condition type: every public host leads to its service. Absent from a lease without public ports.
 pub const EXPOSED: &str = "Exposed";
-/// Condition type: usage is counted from fresh samples.
+/// Condition type, the meter's: usage is counted from fresh samples.
 pub const METERED: &str = "Metered";
-/// Condition type: the published usage is the last one.
+/// Condition type, the meter's: the published usage is the last one.
 pub const USAGE_FINAL: &str = "UsageFinal";
+/// Condition type: the operator saw the last usage before it deleted what that was counted from.
+pub const USAGE_COLLECTED: &str = "UsageCollected";
+
+/// The types that the meter writes; the operator writes all others.
+pub const OF_METER: [&str; 2] = [METERED, USAGE_FINAL];
 
 /// Value of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,8 @@ pub const GROUP: &str = "leasehold.dev";
 pub const FINALIZER: &str = "leasehold.dev/cleanup";
 /// Field manager of the operator's server-side apply.
 pub const OPERATOR_FIELD_MANAGER: &str = "leasehold-operator";
+/// Field manager of the meter's server-side apply: it owns `status.usage` and the conditions `Metered` and `UsageFinal`.
+pub const METER_FIELD_MANAGER: &str = "leasehold-meter";
 /// Field manager of the provider agent's server-side apply.
 pub const AGENT_FIELD_MANAGER: &str = "leasehold-agent";
 /// Label whose value [`MANAGED_BY_VALUE`] marks every object that the operator made.

@@ -91,7 +91,10 @@ mod tests {
     fn immutability_and_one_way_rules_are_in_the_schema() {
         let mut found = Vec::new();
         rules(&schema(), "", &mut found);
-        let found: Vec<(&str, &str)> = found.iter().map(|(p, r)| (p.as_str(), r.as_str())).collect();
+        let (counters, found): (Vec<_>, Vec<_>) = found
+            .iter()
+            .map(|(path, rule)| (path.as_str(), rule.as_str()))
+            .partition(|(path, _)| path.starts_with(".status.usage."));
         assert_eq!(
             found,
             [
@@ -108,10 +111,20 @@ mod tests {
                 (".spec.tenant", "self == oldSelf"),
                 (".spec.term", "self.endsAt >= self.startedAt"),
                 (".spec.tier", "self == oldSelf"),
+                (".status", "!has(oldSelf.usage) || has(self.usage)"),
                 (".status.usage", "self.sequence >= oldSelf.sequence"),
+                (
+                    ".status.usage",
+                    "self.sequence != oldSelf.sequence || (self.asOf == oldSelf.asOf && self.meterRoot == oldSelf.meterRoot)"
+                ),
                 (".status.usage", "self.asOf >= oldSelf.asOf"),
             ]
         );
+        let never_falls = |(path, rule): &(&str, &str), counters: usize| {
+            path.starts_with(".status.usage.") && rule.matches("size(self.").count() == 2 * counters
+        };
+        assert_eq!(counters.len(), 2, "{counters:?}");
+        assert!(never_falls(&counters[0], 8) && never_falls(&counters[1], 4), "{counters:?}");
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub const FINAL_USAGE_PUBLISHED: &str = "FinalUsagePublished";
 pub const LEASE_RUNNING: &str = "LeaseRunning";
 /// The last usage is being collected.
 pub const COLLECTING_USAGE: &str = "CollectingUsage";
+/// The meter did not publish the last usage in time; its last publication stands.
+pub const METER_SILENT: &str = "MeterSilent";
 /// The namespace is being deleted.
 pub const DELETING_NAMESPACE: &str = "DeletingNamespace";
 /// The lease is over and its namespace is gone.

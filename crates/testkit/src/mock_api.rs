@@ -1,9 +1,11 @@
 //! An API server in memory, behind a real `kube::Client`: stores objects, records requests, fails on demand.
 //!
-//! It knows only what reconcilers rely on: server-side apply replaces an object, status is a subresource,
+//! It knows only what reconcilers rely on: server-side apply replaces an object, status is a subresource that several
+//! managers share,
 //! a namespace with a deletion mark stays until the test lets it go, and a quota has no status until the
 //! test's quota controller runs. What only a real server can prove belongs to `e2e`.
 
+mod ownership;
 mod path;
 mod store;
 
@@ -134,6 +136,7 @@ impl MockApi {
         };
         let metadata_only = header("accept").contains("PartialObjectMetadata");
         let selector = parts.uri.query().and_then(path::label_selector);
+        let manager = parts.uri.query().and_then(path::field_manager).unwrap_or_default();
         let path = parts.uri.path();
 
         let mut state = self.lock();
@@ -142,7 +145,7 @@ impl MockApi {
             state.faults.iter().position(|fault| fault.verb == verb && path.ends_with(&fault.path_end));
         let result = match fault {
             Some(fault) => Err(state.faults.remove(fault).status),
-            None => state.store.serve(verb, &Target::parse(path), selector.as_ref(), body),
+            None => state.store.serve(verb, &Target::parse(path), selector.as_ref(), &manager, body),
         };
         drop(state);
         match result {

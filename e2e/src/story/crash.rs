@@ -1,4 +1,4 @@
-//! A power cut of our own software: operator and agent are killed without a warning, the lease goes on.
+//! A power cut of our own software: operator, meter and agent are killed without a warning, the lease goes on.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::world::World;
 /// How long the replacements may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Kills both pods (no grace, so SIGKILL) and waits for ready replacements; the lease's pods must be the same as before.
+/// Kills our pods (no grace, so SIGKILL) and waits for ready replacements; the lease's pods must be the same as before.
 ///
 /// # Errors
 /// When a replacement does not get ready, or a pod of the lease was restarted or replaced.

@@ -105,8 +105,8 @@ fn values(world: &World) -> Result<Value> {
         "operator": {
             "image": image(&world.images, "operator")?,
             "images": {"allowedRegistries": [chart::plain_registry(&image(&world.images, "operator")?)]},
-            "meter": {"scrapeSeconds": 10, "publishSeconds": 10},
         },
+        "meter": {"scrapeSeconds": 10, "publishSeconds": 10},
         "agent": {
             "image": image(&world.images, "provider-agent")?,
             "operatorKey": {"secretName": secret_name, "secretKey": secret_key},

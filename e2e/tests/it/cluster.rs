@@ -75,7 +75,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Gives the operator's identity the chart's rights, and nothing else, in this test's namespace.
+    /// Gives the identities of operator and meter the chart's rights, and nothing else, in this test's namespace.
     pub(crate) async fn grant_rights(&self) -> Result<()> {
         for document in self.rights()? {
             match document["kind"].as_str() {
@@ -91,25 +91,34 @@ impl Cluster {
         Ok(())
     }
 
-    /// Rights of the operator and the role it hands on, under names of this test.
+    /// Rights of the operator, of the meter and of the role that the operator hands on, under names of this test.
     fn rights(&self) -> Result<Vec<Value>> {
-        let text =
-            RIGHTS.replace("leasehold-system", &self.system).replace("leasehold-operator", &self.operator());
+        let text = RIGHTS
+            .replace("leasehold-system", &self.system)
+            .replace("leasehold-operator", &self.identity("operator"))
+            .replace("leasehold-meter", &self.identity("meter"));
         let mut documents = Vec::new();
         for document in text.split("\n---\n") {
             let document: Value = serde_saphyr::from_str(document.trim_start_matches("---\n"))?;
             let name = document["metadata"]["name"].as_str().unwrap_or_default();
-            if name == "leasehold-lease-reader" || name.starts_with(&self.operator()) {
+            let is_ours =
+                ["operator", "meter"].iter().any(|component| name.starts_with(&self.identity(component)));
+            if name == "leasehold-lease-reader" || is_ours {
                 documents.push(document);
             }
         }
-        anyhow::ensure!(documents.len() >= 5, "the chart's rights are not what this test knows");
+        anyhow::ensure!(documents.len() >= 9, "the chart's rights are not what this test knows");
         Ok(documents)
     }
 
     /// Name of the operator's identity in this test, and of the Lease that its replicas are elected by.
     pub(crate) fn operator(&self) -> String {
-        format!("{}-operator", self.system)
+        self.identity("operator")
+    }
+
+    /// Name of a component's identity in this test, and of the Lease that its replicas are elected by.
+    pub(crate) fn identity(&self, component: &str) -> String {
+        format!("{}-{component}", self.system)
     }
 
     /// A client that may do what the operator's ServiceAccount may.
@@ -117,11 +126,20 @@ impl Cluster {
         Ok(Client::try_from(self.operator_config())?)
     }
 
+    /// A client that may do what the meter's ServiceAccount may.
+    pub(crate) fn as_meter(&self) -> Result<Client> {
+        Ok(Client::try_from(self.config_of("meter"))?)
+    }
+
     /// How to reach the API server as the operator's ServiceAccount.
     pub(crate) fn operator_config(&self) -> Config {
+        self.config_of("operator")
+    }
+
+    fn config_of(&self, component: &str) -> Config {
         let mut config = self.config.clone();
         config.auth_info.impersonate =
-            Some(format!("system:serviceaccount:{}:{}", self.system, self.operator()));
+            Some(format!("system:serviceaccount:{}:{}", self.system, self.identity(component)));
         config.auth_info.impersonate_groups = Some(vec![
             "system:serviceaccounts".to_owned(),
             format!("system:serviceaccounts:{}", self.system),

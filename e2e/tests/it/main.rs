@@ -9,6 +9,7 @@ mod crd_rules;
 mod engine_election;
 mod hosts;
 mod lifecycle;
+mod meter;
 mod operator;
 mod running;
 mod tiers;

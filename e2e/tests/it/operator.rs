@@ -92,21 +92,10 @@ async fn lifecycle(cluster: &Cluster) -> Result<()> {
     println!("API writes of the operator for one lease until it was ready: {created}");
     assert!(created <= 28, "{created} writes");
 
-    the_meter_publishes_inside_the_term(cluster, &name).await?;
     what_the_operator_may_not_do(cluster, &name).await?;
     the_quota_holds(cluster, &name).await?;
     operator.stop().await?;
-    // From here on nothing is published, so that every write is one of provisioning.
-    let over = json!({"spec": {"term": {"startedAt": 1, "endsAt": 2}}});
     let leases = cluster.own::<ComputeLease>();
-    leases.patch(name.as_str(), &PatchParams::default(), &Patch::Merge(&over)).await?;
-    let operator = Running::start(cluster)?;
-    wait(&leases, name.as_str(), |lease: Option<&ComputeLease>| {
-        let conditions = lease.map(ComputeLease::conditions).unwrap_or_default();
-        condition::find(conditions, condition::METERED).is_some_and(|c| c.reason == reason::TERM_ENDED)
-    })
-    .await?;
-    operator.stop().await?;
 
     // A second operator finds everything as it should be, so it writes nothing.
     let operator = Running::start(cluster)?;
@@ -125,35 +114,13 @@ async fn lifecycle(cluster: &Cluster) -> Result<()> {
     let operator = Running::start(cluster)?;
     let end = json!({"spec": {"desired": DesiredState::Ended}});
     leases.patch(name.as_str(), &PatchParams::default(), &Patch::Merge(&end)).await?;
+    // It never had a term, so it ends without a meter.
     let lease = phase(cluster, &name, Phase::Ended).await?;
-    assert!(condition::is_true(lease.conditions(), condition::USAGE_FINAL));
     assert!(cluster.all::<Namespace>().get_opt(name.as_str()).await?.is_none());
     let uid = lease.uid().context("a lease has a UID")?;
     leases.delete(name.as_str(), &DeleteParams::default()).await?;
     wait(&leases, name.as_str(), conditions::is_deleted(&uid)).await?;
     operator.stop().await
-}
-
-/// No container runs here, so nothing is delivered: the publications say so, and their time moves on.
-async fn the_meter_publishes_inside_the_term(cluster: &Cluster, name: &LeaseName) -> Result<()> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
-    let term = json!({"spec": {"term": {"startedAt": now - 5, "endsAt": now + 3600}}});
-    let leases = cluster.own::<ComputeLease>();
-    leases.patch(name.as_str(), &PatchParams::default(), &Patch::Merge(&term)).await?;
-    let published = |sequence: i64| {
-        move |lease: Option<&ComputeLease>| {
-            let usage = lease.and_then(|lease| lease.status.as_ref()?.usage.as_ref());
-            usage.is_some_and(|usage| usage.sequence >= sequence)
-        }
-    };
-    let lease = wait(&leases, name.as_str(), published(3)).await?.context("the lease disappeared")?;
-    let usage = lease.status.and_then(|status| status.usage).context("usage was published")?;
-    assert!(u64::try_from(usage.as_of)? > now - 5, "{usage:?}");
-    assert_eq!(
-        (usage.allocated.uptime_seconds.as_str(), usage.allocated.cpu_milli_seconds.as_str()),
-        ("0", "0")
-    );
-    Ok(())
 }
 
 /// The rights that would make the operator a way into other people's secrets.

@@ -1,6 +1,6 @@
 //! Operators that run beside a test: one that is asked to stop, and one that is killed.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use anyhow::{Context, Result};
 use kube::Client;
@@ -9,10 +9,6 @@ use operator::{
     client::Rate,
     election::ElectionSettings,
     lease_controller::images::ImageBook,
-    meter::{
-        MeterSettings,
-        kubelet::{KubeletClient, KubeletTrust},
-    },
     metrics::Metrics,
     operation::{self, Operation},
     settings::Settings,
@@ -24,6 +20,9 @@ use crate::cluster::Cluster;
 
 /// So many that no call waits.
 const MANY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
+
+/// How long a lease's end waits for its last usage. The test without a meter waits it out.
+const FINAL_USAGE_WAIT: Duration = Duration::from_secs(20);
 
 /// An operator that runs beside the test.
 pub(crate) struct Running {
@@ -95,15 +94,12 @@ impl Drop for Killable {
 }
 
 fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str) -> Result<Operation> {
-    let seconds = Duration::from_secs;
     Ok(Operation {
         client,
         election: ElectionSettings::new(&cluster.system, &cluster.operator(), replica.to_owned()),
         rate: Rate { per_second: MANY, burst: MANY },
-        kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
         images: ImageBook::new(None),
         metrics,
-        meter: MeterSettings { scrape_interval: seconds(1), publish_interval: seconds(1) },
         settings: Settings {
             system_namespace: cluster.system.clone(),
             agent_service_account: "leasehold-agent".to_owned(),
@@ -116,6 +112,7 @@ fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str)
             tiers: [Tier::Strict].into(),
             sandbox_runtime_class: "gvisor".to_owned(),
             exposure: None,
+            final_usage_wait: FINAL_USAGE_WAIT,
         },
         host_records: None,
     })

@@ -13,8 +13,8 @@ use serde_json::json;
 use super::{
     Context, LOOK_AGAIN,
     dereference::{self, NamespaceState},
-    end::Ending,
-    hosts,
+    end::{self, Ending, LastUsage},
+    events, hosts,
     owned::Kind,
     status::Outcome,
     stuck, update_status,
@@ -90,9 +90,19 @@ pub async fn ensure_finalizer(lease: &ComputeLease, ctx: &Context) -> Result<(),
 pub async fn cleanup(lease: &ComputeLease, ctx: &Context) -> Result<Action, Error> {
     if !lease.finalizers().iter().any(|finalizer| finalizer == labels::FINALIZER) {
         ctx.memory.forget(lease);
-        ctx.meter.forget(lease);
         ctx.images.forget(lease.metadata.uid.as_deref().unwrap_or_default());
         return Ok(Action::await_change());
+    }
+    let deleted = lease.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+    match end::last_usage(lease, deleted, ctx.settings.final_usage_wait, (ctx.clock)()) {
+        LastUsage::Settled => {}
+        LastUsage::Awaited(rest) => return Ok(Action::requeue(rest)),
+        LastUsage::Overdue => {
+            let known = ctx.memory.meter_was_silent(lease);
+            if !known {
+                events::meter_silent(&ctx.recorder, lease, ctx.settings.final_usage_wait).await;
+            }
+        }
     }
     let teardown = tear_down(lease, ctx).await?;
     if teardown != Teardown::Gone {
@@ -106,7 +116,6 @@ pub async fn cleanup(lease: &ComputeLease, ctx: &Context) -> Result<Action, Erro
         lease.finalizers().iter().filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
     patch_finalizers(lease, ctx, rest).await?;
     ctx.memory.forget(lease);
-    ctx.meter.forget(lease);
     ctx.images.forget(lease.metadata.uid.as_deref().unwrap_or_default());
     Ok(Action::await_change())
 }

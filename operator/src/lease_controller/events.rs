@@ -2,7 +2,7 @@
 //!
 //! An Event that cannot be written is logged and forgotten: it must not hold up a lease.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, time::Duration};
 
 use crd::{ComputeLease, ComputeLeaseStatus, condition, reason};
 use jiff::Timestamp;
@@ -67,7 +67,8 @@ pub fn notices(old: &ComputeLeaseStatus, new: &ComputeLeaseStatus) -> Vec<Notice
 }
 
 /// Conditions whose turning to a reason is told.
-const TOLD: [(&str, &str); 4] = [
+const TOLD: [(&str, &str); 5] = [
+    (condition::USAGE_COLLECTED, reason::METER_SILENT),
     (condition::UPDATED, reason::ROLLED_BACK),
     (condition::UPDATED, reason::CANNOT_ROLL_BACK),
     (condition::STUCK, reason::OBJECTS_REMAIN),
@@ -87,6 +88,15 @@ pub async fn changed(
             publish(recorder, lease, &notice.reason, "Observe", notice.note).await;
         }
     }
+}
+
+/// Tells that a deleted lease goes without a last look at its use; its status would not tell any more.
+pub async fn meter_silent(recorder: &Recorder, lease: &ComputeLease, waited: Duration) {
+    let note = format!(
+        "the meter did not publish the last usage within {} seconds; its last publication stands",
+        waited.as_secs()
+    );
+    publish(recorder, lease, reason::METER_SILENT, "End", note).await;
 }
 
 async fn publish(recorder: &Recorder, lease: &ComputeLease, reason: &str, action: &str, note: String) {

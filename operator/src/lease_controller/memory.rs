@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crd::{ComputeLease, ComputeLeaseStatus, FinalLog};
+use crd::{ComputeLease, ComputeLeaseStatus, FinalLog, condition};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
@@ -34,13 +34,27 @@ struct LeaseMemory {
     told: HashMap<(String, String), Timestamp>,
     final_logs: Vec<FinalLog>,
     refused_pods: BTreeMap<String, String>,
+    meter_was_silent: bool,
+}
+
+/// What the meter writes is not the operator's to keep: it would apply it, own it, and one day remove it.
+fn without_meter(mut status: ComputeLeaseStatus) -> ComputeLeaseStatus {
+    status.usage = None;
+    status.conditions.retain(|written| !condition::OF_METER.contains(&written.type_.as_str()));
+    status
 }
 
 impl Memory {
-    /// The newest status of a lease. A watch may still show an older one than was just written.
+    /// The operator's part of the newest status of a lease. A watch may still show an older one than was
+    /// just written.
     pub fn status(&self, lease: &ComputeLease) -> ComputeLeaseStatus {
         let written = self.lease(lease, |memory| memory.written_status.clone());
-        written.or_else(|| lease.status.clone()).unwrap_or_default()
+        written.or_else(|| lease.status.clone().map(without_meter)).unwrap_or_default()
+    }
+
+    /// Whether it was told already that the meter was waited for in vain; from now on it was.
+    pub fn meter_was_silent(&self, lease: &ComputeLease) -> bool {
+        self.lease(lease, |memory| std::mem::replace(&mut memory.meter_was_silent, true))
     }
 
     /// Notes a status that the API server took.

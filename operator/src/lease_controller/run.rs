@@ -2,12 +2,12 @@
 
 use std::{convert::Infallible, fmt::Debug, sync::Arc};
 
-use crd::{ComputeLease, labels};
+use crd::{ComputeLease, condition, labels};
 use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{
-        LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service, ServiceAccount,
+LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service, ServiceAccount,
     },
     networking::v1::NetworkPolicy,
     node::v1::RuntimeClass,
@@ -27,7 +27,7 @@ use serde::de::DeserializeOwned;
 use telemetry::CancellationToken;
 use tokio::time::Duration;
 
-use super::{Context, error_policy, pods, reconcile};
+use super::{Context, error_policy, handover, pods, reconcile};
 use crate::{http_route::HttpRoute, metrics::Metrics};
 
 /// Leases that are reconciled at the same time.
@@ -115,7 +115,7 @@ pub async fn run(
     leases: Store<ComputeLease>,
     writers: Writers,
     synced: Synced,
-    from_meter: impl Stream<Item = Trigger> + Send + 'static,
+    from_proofs: impl Stream<Item = Trigger> + Send + 'static,
     elected: CancellationToken,
     shutdown: CancellationToken,
 ) {
@@ -156,7 +156,7 @@ pub async fn run(
         owned_triggers::<Deployment>(client, metrics, &system, "Deployment"),
         owned_triggers::<StatefulSet>(client, metrics, &system, "StatefulSet"),
         owned_triggers::<Service>(client, metrics, &system, "Service"),
-        from_meter.boxed(),
+        from_proofs.boxed(),
     ];
     // Without a Gateway the kind may not exist, and its watch would only fail.
     if ctx.settings.exposure.is_some() {
@@ -197,11 +197,11 @@ fn lease_triggers(
     seen: CancellationToken,
 ) -> BoxStream<'static, Trigger> {
     let api = Api::<ComputeLease>::namespaced(client.clone(), namespace);
-    // The status is our own, so its changes are no news. Deletion moves the generation.
-    let predicate = predicates::generation.combine(predicates::finalizers);
+    // Most of the status is our own, so its changes are no news. Deletion moves the generation.
+    let predicate = predicates::generation.combine(predicates::finalizers).combine(usage_final);
     watcher(api, watcher::Config::default())
         .default_backoff()
-        .modify(|lease| lease.managed_fields_mut().clear())
+        .modify(handover::keep_claims)
         .reflect(writer)
         .inspect(mark(seen))
         .applied_objects()
@@ -209,6 +209,11 @@ fn lease_triggers(
         .filter_map(logged(metrics, "ComputeLease"))
         .map(|lease| ObjectRef::from_obj(&lease))
         .boxed()
+}
+
+/// The meter's last word, for which the end of a lease waits.
+fn usage_final(lease: &ComputeLease) -> Option<u64> {
+    Some(u64::from(condition::is_true(lease.conditions(), condition::USAGE_FINAL)))
 }
 
 fn pod_triggers(
@@ -220,7 +225,7 @@ fn pod_triggers(
     ctx: &Arc<Context>,
 ) -> BoxStream<'static, Trigger> {
     let system = system.to_owned();
-    let (meter, listener) = (ctx.meter.clone(), ctx.clone());
+    let listener = ctx.clone();
     watcher(Api::<Pod>::all(client.clone()), managed())
         .default_backoff()
         .modify(move |pod| {
@@ -231,11 +236,6 @@ fn pod_triggers(
         .inspect(mark(seen))
         .touched_objects()
         .filter_map(logged(metrics, "Pod"))
-        .inspect(move |pod| {
-            if pod.metadata.deletion_timestamp.is_some() {
-                meter.pod_is_dying();
-            }
-        })
         .filter_map(move |pod| future::ready(lease_of(&pod, &system)))
         .boxed()
 }
@@ -288,7 +288,7 @@ fn claim_watch(
         .inspect(mark(seen))
         .touched_objects()
         .filter_map(logged(metrics, "PersistentVolumeClaim"))
-        // The meter looks at claims by itself, and a lease is ready by its pods.
+        // A lease is ready by its pods; which volumes there are matters when a manifest changes.
         .filter_map(|_| future::ready(None))
         .boxed()
 }

@@ -21,10 +21,8 @@ use super::{
     rollout::Course,
     validate::{Activity, Validated},
 };
-use crate::{
-    meter::{Freshness, MeterView},
-    settings::Settings,
-};
+use crate::settings::Settings;
+
 
 /// What one reconciliation came to.
 #[derive(Debug)]
@@ -78,16 +76,13 @@ pub struct Observation<'a> {
     pub final_logs: &'a [FinalLog],
     /// Services whose pods the API server refuses, and its words.
     pub refused_pods: &'a BTreeMap<String, String>,
-    /// What the meter counted.
-    pub meter: MeterView,
     /// The time.
     pub now: Timestamp,
 }
 
 /// Computes the status.
 pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
-    let Observation { lease, current, outcome, pods, settings, final_logs, refused_pods, meter, now } =
-        observation;
+    let Observation { lease, current, outcome, pods, settings, final_logs, refused_pods, now } = observation;
     let mut draft = Draft {
         status: ComputeLeaseStatus { observed_generation: lease.metadata.generation, ..current.clone() },
         generation: lease.metadata.generation,
@@ -112,11 +107,9 @@ pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
         }
         Outcome::Ending(ending) => {
             cleaned(&mut draft, &ending, final_logs);
-            ended(&mut draft, lease, ending);
-            return draft.status;
+            ended(&mut draft, lease, &ending);
         }
     }
-    metered(&mut draft, meter);
     draft.status
 }
 
@@ -241,20 +234,6 @@ fn was_up(phase: Phase) -> bool {
     }
 }
 
-fn metered(draft: &mut Draft, meter: MeterView) {
-    if let Some(usage) = meter.usage {
-        draft.status.usage = Some(usage);
-    }
-    let (status, reason) = match meter.freshness {
-        Freshness::NotStarted => (ConditionStatus::False, reason::TERM_NOT_STARTED),
-        Freshness::Fresh => (ConditionStatus::True, reason::METERING),
-        Freshness::Stale => (ConditionStatus::False, reason::SAMPLES_STALE),
-        Freshness::Ended => (ConditionStatus::False, reason::TERM_ENDED),
-    };
-    draft.set(condition::METERED, status, reason, "");
-    draft.set(condition::USAGE_FINAL, ConditionStatus::False, reason::LEASE_RUNNING, "");
-}
-
 /// How far the removal is. One text until the end, so that its steps cost no writes.
 fn cleaned(draft: &mut Draft, ending: &Ending, final_logs: &[FinalLog]) {
     let was_stuck = condition::find(&draft.status.conditions, condition::STUCK).is_some();
@@ -280,30 +259,48 @@ fn cleaned(draft: &mut Draft, ending: &Ending, final_logs: &[FinalLog]) {
     }
 }
 
-fn ended(draft: &mut Draft, lease: &ComputeLease, ending: Ending) {
+fn ended(draft: &mut Draft, lease: &ComputeLease, ending: &Ending) {
     let namespace = draft.status.namespace.clone().unwrap_or_else(|| lease.name_any());
-    let message = match &ending {
-        Ending::UsageFinal(_) | Ending::DeletingNamespace => {
-            Some(format!("namespace {namespace} is being deleted"))
+    let message = match ending {
+        // One text for both, so that the step from one to the other costs no write.
+        Ending::AwaitingUsage { .. } | Ending::MeterSilent | Ending::DeletingNamespace => {
+            Some(format!("namespace {namespace} is being deleted once the last usage is published"))
         }
         Ending::DeletingVolumes => Some(format!("volumes of namespace {namespace} are being deleted")),
         Ending::Stuck(stuck) => Some(stuck.message.clone()),
         Ending::Ended => None,
     };
-    draft.status.phase = if ending == Ending::Ended { Phase::Ended } else { Phase::Ending };
-    let reason = if ending == Ending::Ended { reason::ENDED } else { reason::DELETING_NAMESPACE };
-    if ending == Ending::Ended {
+    collected(draft, ending);
+    draft.status.phase = if *ending == Ending::Ended { Phase::Ended } else { Phase::Ending };
+    let reason = if *ending == Ending::Ended { reason::ENDED } else { reason::DELETING_NAMESPACE };
+    if *ending == Ending::Ended {
         draft.status.namespace = None;
         draft.status.services.clear();
     }
-    if let Ending::UsageFinal(usage) = ending {
-        draft.status.usage = usage.map(|usage| *usage).or_else(|| draft.status.usage.take());
-    }
     draft.set(condition::PROVISIONED, ConditionStatus::False, reason, "");
     draft.set(condition::READY, ConditionStatus::False, reason, "");
-    draft.set(condition::METERED, ConditionStatus::False, reason::TERM_ENDED, "");
-    draft.set(condition::USAGE_FINAL, ConditionStatus::True, reason::FINAL_USAGE_PUBLISHED, "");
     draft.status.message = message;
+}
+
+/// Since when the last usage is awaited, and whether it came. Nothing is said of a lease that owes none.
+fn collected(draft: &mut Draft, ending: &Ending) {
+    let known = condition::find(&draft.status.conditions, condition::USAGE_COLLECTED);
+    let is_awaited = known.is_some_and(|known| known.reason == reason::COLLECTING_USAGE);
+    match ending {
+        Ending::AwaitingUsage { .. } => {
+            draft.set(condition::USAGE_COLLECTED, ConditionStatus::False, reason::COLLECTING_USAGE, "");
+        }
+        Ending::MeterSilent => draft.set(
+            condition::USAGE_COLLECTED,
+            ConditionStatus::False,
+            reason::METER_SILENT,
+            "the meter did not publish the last usage in time; its last publication stands",
+        ),
+        Ending::DeletingVolumes | Ending::Ended if is_awaited => {
+            draft.set(condition::USAGE_COLLECTED, ConditionStatus::True, reason::FINAL_USAGE_PUBLISHED, "");
+        }
+        Ending::DeletingNamespace | Ending::DeletingVolumes | Ending::Stuck(_) | Ending::Ended => {}
+    }
 }
 
 #[cfg(test)]

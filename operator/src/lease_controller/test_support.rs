@@ -6,7 +6,6 @@ use crd::{
     ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, PreviousManifest,
     ResourceLimits, TierName, convert,
 };
-use futures::channel::mpsc;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     ByteString,
@@ -40,10 +39,6 @@ use super::{
     validate::{Activity, Validated},
 };
 use crate::{
-    meter::{
-        Meter, MeterSettings,
-        kubelet::{KubeletClient, KubeletTrust},
-    },
     metrics::Metrics,
     settings::{Settings, exposure::Exposure},
 };
@@ -186,6 +181,7 @@ pub(crate) fn settings() -> Settings {
             host_cooldown: jiff::SignedDuration::from_hours(24),
             host_grace: jiff::SignedDuration::from_hours(1),
         }),
+        final_usage_wait: Duration::from_secs(120),
     }
 }
 
@@ -283,12 +279,6 @@ impl Scenario {
         let (storage_classes, class_writer) = reflector::store();
         let (runtime_classes, runtime_class_writer) = reflector::store();
         let metrics = Metrics::register(&Registry::new()).unwrap();
-        let settings = MeterSettings {
-            scrape_interval: Duration::from_secs(30),
-            publish_interval: Duration::from_secs(30),
-        };
-        let kubelets = KubeletClient::new(KubeletTrust::Anything, "/nowhere".into(), 10250).unwrap();
-        let meter = Arc::new(Meter::new(settings, kubelets, metrics.clone(), mpsc::unbounded().0));
         let ctx = Arc::new(Context {
             recorder: Recorder::new(
                 client.clone(),
@@ -298,7 +288,6 @@ impl Scenario {
             settings: self::settings(),
             stores: Stores { pods, claims, nodes, storage_classes, runtime_classes },
             synced,
-            meter,
             metrics,
             images: super::images::ImageBook::new(None),
             memory: Memory::default(),

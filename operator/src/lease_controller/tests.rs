@@ -1,4 +1,8 @@
-use crd::{Phase, condition, reason};
+use crd::{
+    Phase, Term,
+    condition::{self, ConditionStatus},
+    reason,
+};
 use http::StatusCode;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -213,12 +217,41 @@ fn provisioned_reason(scenario: &Scenario) -> String {
     condition::find(lease.conditions(), condition::PROVISIONED).unwrap().reason.clone()
 }
 
-#[tokio::test]
-async fn the_end_publishes_deletes_waits_and_only_then_is_over() {
+const NO_WRITES: [&str; 0] = [];
+
+/// A lease whose term has begun, so that it owes its usage.
+async fn billed() -> Scenario {
     let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    scenario.change_lease(|lease| {
+        lease.spec.term = Some(Term { started_at: NOW - 100, ends_at: NOW });
+    });
+    scenario.reconcile().await.unwrap();
+    scenario
+}
+
+/// Plays the meter that publishes its last word.
+fn publish_last_usage(scenario: &Scenario) {
+    let mut lease = scenario.lease();
+    let conditions = &mut lease.status.as_mut().unwrap().conditions;
+    condition::set_condition(
+        conditions,
+        condition::USAGE_FINAL,
+        ConditionStatus::True,
+        reason::FINAL_USAGE_PUBLISHED,
+        "",
+        None,
+        now(),
+    );
+    scenario.api.insert(&lease_path(), lease);
+}
+
+#[tokio::test]
+async fn the_end_awaits_the_usage_deletes_waits_and_only_then_is_over() {
+    let scenario = billed().await;
     scenario.change_lease(|lease| lease.spec.desired = DesiredState::Ended);
     assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
-    assert!(condition::is_true(scenario.lease().conditions(), condition::USAGE_FINAL));
+    assert_eq!(scenario.reconcile().await.unwrap(), NO_WRITES);
+    publish_last_usage(&scenario);
     assert_eq!(scenario.reconcile().await.unwrap(), ["DELETE /api/v1/namespaces/LEASE"]);
     assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
     assert_eq!(scenario.lease().status.unwrap().phase, Phase::Ending);
@@ -241,6 +274,44 @@ async fn the_end_publishes_deletes_waits_and_only_then_is_over() {
     assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
     assert_eq!(scenario.lease().status.unwrap().phase, Phase::Ended);
     assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_deleted_lease_keeps_its_namespace_until_its_usage_is_published() {
+    let scenario = billed().await;
+    scenario.change_lease(|lease| lease.metadata.deletion_timestamp = Some(Time(now())));
+    assert_eq!(scenario.reconcile().await.unwrap(), NO_WRITES);
+    publish_last_usage(&scenario);
+    assert_eq!(scenario.reconcile().await.unwrap(), ["DELETE /api/v1/namespaces/LEASE"]);
+}
+
+#[tokio::test]
+async fn a_lease_whose_meter_is_gone_can_go_after_the_wait() {
+    let long_ago = || Time(Timestamp::from_second(NOW - 120).unwrap());
+    const EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/SYSTEM/events";
+    let scenario = billed().await;
+    scenario.change_lease(|lease| lease.metadata.deletion_timestamp = Some(long_ago()));
+    assert_eq!(scenario.reconcile().await.unwrap(), [EVENT, "DELETE /api/v1/namespaces/LEASE"]);
+    assert_eq!(scenario.reconcile().await.unwrap(), NO_WRITES);
+
+    // The end without deletion counts its wait from a condition, through restarts.
+    let scenario = billed().await;
+    scenario.change_lease(|lease| {
+        lease.spec.desired = DesiredState::Ended;
+        let conditions = &mut lease.status.as_mut().unwrap().conditions;
+        condition::set_condition(
+            conditions,
+            condition::USAGE_COLLECTED,
+            ConditionStatus::False,
+            reason::COLLECTING_USAGE,
+            "",
+            None,
+            long_ago().0,
+        );
+    });
+    scenario.ctx.memory.forget(&scenario.lease());
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS, EVENT]);
+    assert_eq!(scenario.reconcile().await.unwrap(), ["DELETE /api/v1/namespaces/LEASE"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    Context, events,
+    Context, events, handover,
     owned::Kind,
     pods,
     status::{self, Observation, Outcome},
@@ -17,11 +17,19 @@ use crate::metrics::Verb;
 
 /// The status could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to patch the status of {name}")]
-pub struct Error {
-    name: String,
-    #[source]
-    source: kube::Error,
+pub enum Error {
+    /// What is the meter's could not be handed to it first.
+    #[error("failed to leave the usage to the meter")]
+    HandOver(#[source] handover::Error),
+    /// The write failed.
+    #[error("failed to patch the status of {name}")]
+    Patch {
+        /// Name of the lease.
+        name: String,
+        /// Cause.
+        #[source]
+        source: kube::Error,
+    },
 }
 
 /// Computes the status from what happened and writes it if it differs from the last one.
@@ -36,11 +44,14 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
         settings: &ctx.settings,
         final_logs: &ctx.memory.final_logs(lease),
         refused_pods: &ctx.memory.refused_pods(lease),
-        meter: ctx.meter.view(lease, now),
         now,
     });
     if wanted == current {
         return Ok(());
+    }
+    if handover::is_due(lease) {
+        handover::hand_over(&ctx.client, lease).await.map_err(Error::HandOver)?;
+        ctx.metrics.api_write(Kind::ComputeLease, Verb::Apply);
     }
     let name = lease.name_any();
     let patch = json!({
@@ -56,7 +67,7 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
             &Patch::Apply(&patch),
         )
         .await
-        .map_err(|source| Error { name, source })?;
+        .map_err(|source| Error::Patch { name, source })?;
     ctx.metrics.api_write(Kind::ComputeLease, Verb::Apply);
     let notices = events::notices(&current, &wanted);
     ctx.memory.wrote_status(lease, wanted);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crd::{ComputeLease, LeaseUsage, ResourceUsage, UsedResources, convert};
+use crd::{LeaseUsage, ResourceUsage, UsedResources, convert};
 use jiff::Timestamp;
 use tokio::time::Duration;
 use usage::{
@@ -10,7 +10,7 @@ use usage::{
     Verdict,
 };
 
-use super::{Freshness, kubelet::PodStats, millis};
+use super::{kubelet::PodStats, millis, publish::Freshness};
 
 /// Larger states are left out: the API server would refuse the status.
 const LONGEST_STATE: usize = 1 << 20;
@@ -28,10 +28,9 @@ pub(super) struct Account {
 
 impl Account {
     /// Goes on from what was published, or begins.
-    pub(super) fn resume(lease: &ComputeLease) -> Self {
-        let published = lease.status.as_ref().and_then(|status| status.usage.clone());
+    pub(super) fn resume(namespace: &str, published: Option<LeaseUsage>) -> Self {
         Self {
-            namespace: lease.metadata.name.clone().unwrap_or_default(),
+            namespace: namespace.to_owned(),
             ledger: published.as_ref().map_or_else(Ledger::new, resume_ledger),
             published,
             sampled_at: BTreeMap::new(),
@@ -49,6 +48,11 @@ impl Account {
         self.published.as_ref()
     }
 
+    /// Sequence of the newest publication, 0 for none.
+    pub(super) fn sequence(&self) -> i64 {
+        self.published.as_ref().map_or(0, |usage| usage.sequence)
+    }
+
     /// The oldest of the newest readings of its running pods.
     pub(super) fn sampled_at(&self) -> Option<Millis> {
         self.sampled_at.values().min().copied()
@@ -60,11 +64,11 @@ impl Account {
     }
 
     /// Counts what was given until now.
-    pub(super) fn observe(&mut self, lease: &ComputeLease, view: &LeaseView, now: Millis) {
+    pub(super) fn observe(&mut self, term: Option<crd::Term>, view: &LeaseView, now: Millis) {
         if self.finished {
             return;
         }
-        if let Some(term) = lease.spec.term {
+        if let Some(term) = term {
             let second = |value: i64| market::Timestamp(u64::try_from(value).unwrap_or(0));
             self.ledger
                 .set_term(Term { started_at: second(term.started_at), ends_at: Some(second(term.ends_at)) });
@@ -132,6 +136,11 @@ impl Account {
         self.finished = true;
     }
 
+    /// Counts nothing any more: what was published stands.
+    pub(super) fn close(&mut self) {
+        self.finished = true;
+    }
+
     fn cut(&mut self) {
         let (before, sequence) = match &self.published {
             Some(published) => (published.as_of, published.sequence.saturating_add(1)),
@@ -164,12 +173,12 @@ fn is_running(pod: &PodView) -> bool {
 
 /// Whether a lease is being counted, from its term and the age of its readings.
 pub(super) fn freshness(
-    lease: &ComputeLease,
+    term: Option<crd::Term>,
     sampled_at: Option<Millis>,
     now: Timestamp,
     stale_after: Duration,
 ) -> Freshness {
-    let Some(term) = lease.spec.term else { return Freshness::NotStarted };
+    let Some(term) = term else { return Freshness::NotStarted };
     if now.as_second() < term.started_at {
         return Freshness::NotStarted;
     }

@@ -1,19 +1,13 @@
 //! Asks the kubelets of the nodes that run leases, and hands their readings to the accounts.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::ResourceExt;
 use tokio::time::{Duration, Instant};
 use usage::Verdict;
 
 use super::{Meter, kubelet::Summary, millis};
-use crate::lease_controller::Stores;
 
 /// Nodes that are asked at the same time.
 const PARALLEL: usize = 8;
@@ -25,29 +19,6 @@ pub(super) enum Scraped {
     All,
     /// At least one did not.
     Some,
-}
-
-/// Addresses of the nodes that run pods which `wanted` picks, by node name.
-pub(super) fn nodes_of(stores: &Stores, wanted: impl Fn(&Pod) -> bool) -> BTreeMap<String, IpAddr> {
-    let names: BTreeSet<String> = stores
-        .pods
-        .state()
-        .iter()
-        .filter(|pod| wanted(pod))
-        .filter_map(|pod| pod.spec.as_ref()?.node_name.clone())
-        .collect();
-    stores
-        .nodes
-        .state()
-        .iter()
-        .filter(|node| names.contains(&node.name_any()))
-        .filter_map(|node| Some((node.name_any(), internal_address(node)?)))
-        .collect()
-}
-
-fn internal_address(node: &Node) -> Option<IpAddr> {
-    let addresses = node.status.as_ref()?.addresses.as_ref()?;
-    addresses.iter().find(|address| address.type_ == "InternalIP")?.address.parse().ok()
 }
 
 /// A tenth earlier or later, so that many meters do not fall into step. The spread follows from the turn
@@ -70,7 +41,7 @@ impl Meter {
     }
 
     async fn scrape_node(&self, name: &str, address: IpAddr, now: Timestamp) -> Scraped {
-        let metrics = &self.metrics.meter;
+        let metrics = &self.metrics;
         let started = Instant::now();
         let answer = self.kubelets.summary(address).await;
         metrics.scrape_seconds.observe(started.elapsed().as_secs_f64());
@@ -90,8 +61,8 @@ impl Meter {
     }
 
     fn take(&self, summary: &Summary, now: Timestamp) {
-        let mut accounts = self.lock();
-        for account in accounts.values_mut().filter(|account| !account.is_finished()) {
+        let mut state = self.lock();
+        for account in state.accounts.values_mut().filter(|account| !account.is_finished()) {
             let pods = summary.pods.iter().filter(|pod| pod.pod_ref.namespace == account.namespace());
             for pod in pods.cloned().collect::<Vec<_>>() {
                 for verdict in account.sample(&pod, millis(now)) {
@@ -114,11 +85,11 @@ impl Meter {
                     usage::QuarantineReason::WentBack => "went_back",
                     usage::QuarantineReason::AboveLimit => "above_limit",
                 };
-                self.metrics.meter.quarantined.with_label_values(&[label]).inc();
+                self.metrics.quarantined.with_label_values(&[label]).inc();
                 tracing::warn!(pod, reason = label, "a reading cannot be true and was not counted");
                 "quarantined"
             }
         };
-        self.metrics.meter.samples.with_label_values(&[result]).inc();
+        self.metrics.samples.with_label_values(&[result]).inc();
     }
 }

@@ -8,12 +8,13 @@ use std::{
 
 use axum::{Json, Router, extract::State, http::HeaderMap, http::StatusCode, routing::get};
 use axum_server::tls_rustls::RustlsConfig;
-use crd::{ComputeLeaseStatus, ResourceUsage, ServiceStatus, Term, UsedResources};
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
-use kube::runtime::{
-    reflector::{self, store::Writer},
-    watcher::Event,
+use crd::{
+    ComputeLeaseStatus, DesiredState, LeaseUsage, ResourceUsage, ServiceStatus, Term, UsedResources,
+    condition::{self, METERED, USAGE_COLLECTED, USAGE_FINAL},
+    reason,
 };
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 use telemetry::Registry;
 
@@ -104,20 +105,12 @@ fn at(second: i64) -> Timestamp {
 /// A lease with one service of one pod, whose term runs from second 10 to second 1000 of the test.
 struct Rig {
     kubelet: FakeKubelet,
-    stores: Stores,
     lease: ComputeLease,
-    _writers: (Writer<Pod>, Writer<Node>, Writer<PersistentVolumeClaim>),
 }
 
 impl Rig {
     async fn new() -> Self {
         let kubelet = FakeKubelet::start().await;
-        let (pods, mut pod_writer) = reflector::store();
-        let (nodes, mut node_writer) = reflector::store();
-        let (claims, mut claim_writer) = reflector::store();
-        pod_writer.apply_watcher_event(&Event::Apply(pod()));
-        node_writer.apply_watcher_event(&Event::Apply(node()));
-        claim_writer.apply_watcher_event(&Event::Apply(claim()));
         let mut lease = lease(&manifest_yaml());
         lease.spec.term = Some(Term { started_at: START + 10, ends_at: START + 1000 });
         let service = |name: &str| ServiceStatus {
@@ -130,37 +123,73 @@ impl Rig {
         };
         lease.status =
             Some(ComputeLeaseStatus { services: vec![service("web")], ..ComputeLeaseStatus::default() });
-        Self {
-            kubelet,
-            stores: Stores {
-                pods,
-                claims,
-                nodes,
-                storage_classes: reflector::store().0,
-                runtime_classes: reflector::store().0,
-            },
-            lease,
-            _writers: (pod_writer, node_writer, claim_writer),
-        }
+        Self { kubelet, lease }
     }
 
+    /// A meter that has just started and listed everything.
     fn meter(&self) -> Meter {
         let settings = MeterSettings {
             scrape_interval: Duration::from_secs(30),
             publish_interval: Duration::from_secs(60),
         };
-        let metrics = Metrics::register(&Registry::new()).unwrap();
-        Meter::new(settings, self.kubelet.trusted(), metrics, mpsc::unbounded().0)
+        let metrics = MeterMetrics::register(&Registry::new()).unwrap();
+        let meter = Meter::new(settings, self.kubelet.trusted(), metrics);
+        let long_ago = at(-1000);
+        meter.saw_node(&Event::Init, long_ago);
+        meter.saw_node(&Event::InitApply(node()), long_ago);
+        meter.saw_node(&Event::InitDone, long_ago);
+        meter.saw_claim(&Event::Init, long_ago);
+        meter.saw_claim(&Event::InitApply(claim()), long_ago);
+        meter.saw_claim(&Event::InitDone, long_ago);
+        meter.saw_pod(&Event::Init, long_ago);
+        meter.saw_pod(&Event::InitApply(pod()), long_ago);
+        meter.saw_pod(&Event::InitDone, long_ago);
+        meter.saw_lease(&Event::Init, long_ago);
+        meter.saw_lease(&Event::InitApply(self.lease.clone()), long_ago);
+        assert!(!meter.listed.is_cancelled());
+        meter.saw_lease(&Event::InitDone, long_ago);
+        assert!(meter.listed.is_cancelled());
+        meter
     }
 
     /// One turn of the meter at a second of the test.
     async fn turn(&self, meter: &Meter, second: i64, cpu_seconds: u64, tx_bytes: u64) {
         self.kubelet.shows(second, cpu_seconds, tx_bytes);
-        meter.turn(vec![Arc::new(self.lease.clone())], &self.stores, at(second)).await;
+        meter.turn(at(second)).await;
+    }
+
+    /// The end, as the meter sees it, at a second of the test.
+    async fn end(&mut self, meter: &Meter, second: i64) -> Option<LeaseUsage> {
+        self.lease.spec.desired = DesiredState::Ended;
+        meter.saw_lease(&Event::Apply(self.lease.clone()), at(second));
+        meter.finish(at(second)).await;
+        self.published(meter)
     }
 
     fn published(&self, meter: &Meter) -> Option<LeaseUsage> {
-        meter.view(&self.lease, at(0)).usage
+        let uid = self.lease.uid().unwrap();
+        meter.lock().accounts.get(&uid).and_then(|account| account.published().cloned())
+    }
+
+    /// Plays the API server that takes what the meter publishes; returns how much that was.
+    fn take_publications(&mut self, meter: &Meter, second: i64) -> usize {
+        let publications = meter.publications(at(second));
+        let count = publications.len();
+        for Publication { usage, conditions, .. } in publications {
+            let status = self.lease.status.as_mut().unwrap();
+            status.usage = usage;
+            status.conditions.retain(|condition| !condition::OF_METER.contains(&condition.type_.as_str()));
+            status.conditions.extend(conditions);
+        }
+        meter.saw_lease(&Event::Apply(self.lease.clone()), at(second));
+        count
+    }
+
+    /// Reasons of the meter's two conditions.
+    fn reasons(&self) -> [Option<&str>; 2] {
+        [METERED, USAGE_FINAL].map(|type_| {
+            condition::find(self.lease.conditions(), type_).map(|condition| condition.reason.as_str())
+        })
     }
 }
 
@@ -250,13 +279,16 @@ async fn a_kubelet_is_asked_with_the_token_and_only_if_its_certificate_is_the_ri
 
 #[tokio::test]
 async fn usage_is_counted_inside_the_term_and_published_at_its_pace() {
-    let rig = Rig::new().await;
+    let mut rig = Rig::new().await;
     let meter = rig.meter();
     rig.turn(&meter, 5, 1, 100).await;
     assert_eq!(rig.published(&meter), None);
-    assert_eq!(meter.view(&rig.lease, at(5)).freshness, Freshness::NotStarted);
+    // A lease that only starts costs no write.
+    assert_eq!(rig.take_publications(&meter, 5), 0);
 
     rig.turn(&meter, 40, 11, 400).await;
+    assert_eq!(rig.take_publications(&meter, 40), 1);
+    assert_eq!(rig.reasons(), [Some(reason::METERING), Some(reason::LEASE_RUNNING)]);
     let first = rig.published(&meter).unwrap();
     // Readings across the edge of the term do not count, what was allocated inside it does.
     assert_eq!((first.as_of, first.sequence), (START + 40, 1));
@@ -264,13 +296,20 @@ async fn usage_is_counted_inside_the_term_and_published_at_its_pace() {
 
     rig.turn(&meter, 70, 31, 900).await;
     assert_eq!(rig.published(&meter), Some(first));
+    rig.lease.metadata.generation = Some(7);
+    assert_eq!(rig.take_publications(&meter, 70), 0);
     rig.turn(&meter, 100, 41, 1000).await;
     let second = rig.published(&meter).unwrap();
     assert_eq!((second.as_of, second.sequence), (START + 100, 2));
     assert_eq!((&second.allocated, &second.used), (&allocated(90, 600), &used(30, 60, 600)));
-    assert_eq!(meter.view(&rig.lease, at(101)).freshness, Freshness::Fresh);
-    assert_eq!(meter.view(&rig.lease, at(300)).freshness, Freshness::Stale);
-    assert_eq!(meter.view(&rig.lease, at(1000)).freshness, Freshness::Ended);
+    assert_eq!(rig.lease.status.as_ref().unwrap().usage.as_ref().unwrap().sequence, 1);
+    assert_eq!(rig.take_publications(&meter, 101), 1);
+    assert_eq!(rig.lease.status.as_ref().unwrap().usage, Some(second));
+    assert_eq!(rig.take_publications(&meter, 101), 0);
+    assert_eq!(rig.take_publications(&meter, 300), 1);
+    assert_eq!(rig.reasons(), [Some(reason::SAMPLES_STALE), Some(reason::LEASE_RUNNING)]);
+    assert_eq!(rig.take_publications(&meter, 1000), 1);
+    assert_eq!(rig.reasons(), [Some(reason::TERM_ENDED), Some(reason::LEASE_RUNNING)]);
 }
 
 #[tokio::test]
@@ -326,24 +365,79 @@ async fn published_totals_never_fall_when_the_state_is_lost() {
 
 #[tokio::test]
 async fn the_last_publication_is_made_once_and_holds_the_last_reading() {
-    let rig = Rig::new().await;
+    let mut rig = Rig::new().await;
     let meter = rig.meter();
     rig.turn(&meter, 40, 11, 400).await;
     rig.kubelet.shows(55, 16, 700);
-    let last = meter.finish(&rig.lease, &rig.stores, at(55)).await.unwrap();
+    let last = rig.end(&meter, 55).await.unwrap();
     assert_eq!((last.as_of, last.sequence), (START + 55, 2));
     assert_eq!((&last.allocated, &last.used), (&allocated(45, 300), &used(5, 15, 300)));
     rig.kubelet.shows(60, 20, 900);
-    assert_eq!(meter.finish(&rig.lease, &rig.stores, at(60)).await, Some(last));
+    assert_eq!(rig.end(&meter, 60).await, Some(last.clone()));
+    assert_eq!(rig.take_publications(&meter, 60), 1);
+    assert_eq!(rig.reasons(), [Some(reason::TERM_ENDED), Some(reason::FINAL_USAGE_PUBLISHED)]);
+    assert_eq!(rig.take_publications(&meter, 61), 0);
+
+    // Neither does a meter that comes later add to it.
+    let restarted = rig.meter();
+    assert_eq!(rig.end(&restarted, 70).await, None);
+    assert_eq!(rig.take_publications(&restarted, 70), 0);
+    assert_eq!(rig.lease.status.unwrap().usage, Some(last));
+}
+
+#[tokio::test]
+async fn a_meter_killed_before_its_last_word_was_written_says_it_again() {
+    let mut rig = Rig::new().await;
+    let meter = rig.meter();
+    rig.turn(&meter, 40, 11, 400).await;
+    rig.take_publications(&meter, 40);
+    rig.kubelet.shows(55, 16, 700);
+    let unwritten = rig.end(&meter, 55).await.unwrap();
+    let restarted = rig.meter();
+    assert_eq!(rig.end(&restarted, 55).await, Some(unwritten));
+    assert_eq!(rig.take_publications(&restarted, 55), 1);
+}
+
+#[tokio::test]
+async fn a_lease_that_the_operator_ended_alone_keeps_what_was_published() {
+    let mut rig = Rig::new().await;
+    let meter = rig.meter();
+    rig.turn(&meter, 40, 11, 400).await;
+    rig.take_publications(&meter, 40);
+    let published = rig.published(&meter);
+    let conditions = &mut rig.lease.status.as_mut().unwrap().conditions;
+    let silent = condition::ConditionStatus::False;
+    condition::set_condition(conditions, USAGE_COLLECTED, silent, reason::METER_SILENT, "", None, at(50));
+    let restarted = rig.meter();
+    assert_eq!(rig.end(&restarted, 55).await, published);
+    assert_eq!(rig.take_publications(&restarted, 55), 1);
+    assert_eq!(rig.reasons(), [Some(reason::TERM_ENDED), Some(reason::METER_SILENT)]);
+    assert_eq!(rig.lease.status.unwrap().usage, published);
+}
+
+#[tokio::test]
+async fn a_meter_that_was_overtaken_goes_on_from_what_stands() {
+    let mut rig = Rig::new().await;
+    let (overtaken, meter) = (rig.meter(), rig.meter());
+    rig.turn(&overtaken, 40, 11, 400).await;
+    rig.turn(&meter, 40, 11, 400).await;
+    rig.turn(&meter, 100, 41, 1000).await;
+    rig.take_publications(&meter, 100);
+    overtaken.saw_lease(&Event::Apply(rig.lease.clone()), at(101));
+    assert_eq!(rig.published(&overtaken), rig.published(&meter));
+    rig.turn(&overtaken, 160, 61, 2000).await;
+    rig.turn(&meter, 160, 61, 2000).await;
+    assert_eq!(rig.published(&overtaken), rig.published(&meter));
+    assert_eq!(rig.published(&meter).unwrap().sequence, 3);
 }
 
 #[tokio::test]
 async fn a_lease_can_end_while_its_node_is_gone() {
-    let rig = Rig::new().await;
+    let mut rig = Rig::new().await;
     let meter = rig.meter();
     rig.turn(&meter, 40, 11, 400).await;
     std::fs::write(&rig.kubelet.token, "expired").unwrap();
-    let last = meter.finish(&rig.lease, &rig.stores, at(55)).await.unwrap();
+    let last = rig.end(&meter, 55).await.unwrap();
     assert_eq!((&last.allocated, &last.used), (&allocated(45, 0), &used(0, 0, 0)));
 }
 
@@ -353,7 +447,9 @@ async fn a_lease_without_a_term_ends_without_usage() {
     rig.lease.spec.term = None;
     let meter = rig.meter();
     rig.turn(&meter, 40, 11, 400).await;
-    assert_eq!(meter.finish(&rig.lease, &rig.stores, at(55)).await, None);
+    assert_eq!(rig.end(&meter, 55).await, None);
+    assert_eq!(rig.take_publications(&meter, 55), 1);
+    assert_eq!(rig.reasons(), [Some(reason::TERM_ENDED), Some(reason::FINAL_USAGE_PUBLISHED)]);
 }
 
 #[test]

@@ -1,56 +1,22 @@
-//! What the watches show of a lease, in the ledger's words. Pure.
+//! What the API says of pods and volumes, in the ledger's words. Pure.
 //!
 //! The API keeps whole seconds, cut off: starts are moved up and ends kept, so that the tenant never pays
 //! for the rest of a second.
 
-use crd::{ComputeLease, labels};
+use crd::labels;
 use k8s_openapi::{
     api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, PersistentVolumeClaim, Pod},
     apimachinery::pkg::apis::meta::v1::Time,
 };
 use kube::ResourceExt;
 use usage::{
-    ContainerState, ContainerView, LeaseView, Millis, PodView, ResourceLimits, Run, ServiceView, VolumeView,
+ContainerState, ContainerView, Millis, PodView, ResourceLimits, Run, VolumeView,
 };
 
 use super::{millis, quantity};
-use crate::lease_controller::Stores;
 
-/// Everything of a lease now.
-pub(super) fn of_lease(lease: &ComputeLease, stores: &Stores) -> LeaseView {
-    let namespace = &lease.metadata.name;
-    let pods = stores.pods.state();
-    let claims = stores.claims.state();
-    LeaseView {
-        services: services(lease),
-        pods: pods
-            .iter()
-            .filter(|pod| pod.namespace() == *namespace)
-            .filter_map(|pod| self::pod(pod))
-            .collect(),
-        volumes: claims
-            .iter()
-            .filter(|claim| claim.namespace() == *namespace)
-            .filter_map(|claim| volume(claim))
-            .collect(),
-        leased_ips: 0,
-        // Nothing shapes traffic yet, so no reading can be called impossible.
-        egress_bytes_per_second: None,
-    }
-}
-
-fn services(lease: &ComputeLease) -> Vec<ServiceView> {
-    let services = lease.status.as_ref().map(|status| status.services.as_slice()).unwrap_or_default();
-    services
-        .iter()
-        .map(|service| ServiceView {
-            name: service.name.clone(),
-            replicas: u32::try_from(service.replicas).unwrap_or(0),
-        })
-        .collect()
-}
-
-fn pod(pod: &Pod) -> Option<PodView> {
+/// A pod; `None` if it is of no service.
+pub(super) fn pod(pod: &Pod) -> Option<PodView> {
     let ready_since = ready_since(pod);
     let statuses =
         pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
@@ -116,7 +82,7 @@ fn limits(container: &Container) -> ResourceLimits {
 }
 
 /// What was asked for is leased; a provisioner that rounds up gives the rest away.
-fn volume(claim: &PersistentVolumeClaim) -> Option<VolumeView> {
+pub(super) fn volume(claim: &PersistentVolumeClaim) -> Option<VolumeView> {
     let bound = claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound");
     let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
     bound.then_some(VolumeView {

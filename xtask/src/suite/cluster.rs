@@ -1,4 +1,4 @@
-//! The chart on a real API server: it installs and upgrades, its pods satisfy Pod Security *restricted*, and its two
+//! The chart on a real API server: it installs and upgrades, its pods satisfy Pod Security *restricted*, and its three
 //! identities may do what they need and nothing else: all of it is in `charts/leasehold/tests/can-i`.
 
 use std::{path::PathBuf, process::Command};
@@ -13,16 +13,22 @@ use crate::{process::output, tools::Tool};
 
 const NAMESPACE: &str = "leasehold-system";
 const OPERATOR: &str = "--as=system:serviceaccount:leasehold-system:leasehold-operator";
+const METER: &str = "--as=system:serviceaccount:leasehold-system:leasehold-meter";
 const AGENT: &str = "--as=system:serviceaccount:leasehold-system:leasehold-agent";
 
 /// What each identity may do: everything here was found in its code.
-const MAY: [(&str, &[&str]); 13] = [
+const MAY: [(&str, &[&str]); 15] = [
     (OPERATOR, &["create", "namespaces"]),
     (OPERATOR, &["create", "deployments.apps", "--all-namespaces"]),
     (OPERATOR, &["patch", "networkpolicies.networking.k8s.io", "--all-namespaces"]),
     (OPERATOR, &["create", "secrets", "--all-namespaces"]),
     (OPERATOR, &["get", "secrets", "--namespace=leasehold-system"]),
-    (OPERATOR, &["get", "nodes", "--subresource=stats"]),
+    (METER, &["get", "nodes", "--subresource=stats"]),
+    (METER, &["watch", "pods", "--all-namespaces"]),
+    (
+        METER,
+        &["patch", "computeleases.leasehold.dev", "--subresource=status", "--namespace=leasehold-system"],
+    ),
     (OPERATOR, &["bind", "clusterroles.rbac.authorization.k8s.io/leasehold-lease-reader"]),
     (
         OPERATOR,
@@ -36,7 +42,7 @@ const MAY: [(&str, &[&str]); 13] = [
 ];
 
 /// What each identity must be refused.
-const MUST_NOT: [(&str, &[&str]); 31] = [
+const MUST_NOT: [(&str, &[&str]); 40] = [
     (OPERATOR, &["*", "*", "--all-namespaces"]),
     (OPERATOR, &["get", "secrets", "--namespace=default"]),
     (OPERATOR, &["list", "secrets", "--all-namespaces"]),
@@ -56,6 +62,15 @@ const MUST_NOT: [(&str, &[&str]); 31] = [
     (OPERATOR, &["create", "validatingwebhookconfigurations.admissionregistration.k8s.io"]),
     (OPERATOR, &["create", "computeleases.leasehold.dev", "--namespace=leasehold-system"]),
     (OPERATOR, &["patch", "nodes"]),
+    (OPERATOR, &["get", "nodes", "--subresource=stats"]),
+    (METER, &["*", "*", "--all-namespaces"]),
+    (METER, &["get", "nodes", "--subresource=proxy"]),
+    (METER, &["get", "secrets", "--namespace=leasehold-system"]),
+    (METER, &["list", "secrets", "--all-namespaces"]),
+    (METER, &["patch", "computeleases.leasehold.dev", "--namespace=leasehold-system"]),
+    (METER, &["create", "namespaces"]),
+    (METER, &["delete", "pods", "--all-namespaces"]),
+    (METER, &["get", "pods", "--subresource=log", "--all-namespaces"]),
     (AGENT, &["*", "*", "--all-namespaces"]),
     (AGENT, &["list", "secrets", "--namespace=leasehold-system"]),
     (AGENT, &["get", "secrets", "--namespace=leasehold-system"]),

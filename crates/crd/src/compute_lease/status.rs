@@ -1,8 +1,8 @@
-//! Parts of `status`, written by the operator.
+//! Parts of `status`, written by the operator and, where usage is concerned, by the meter.
 
 use std::fmt;
 
-use kube::KubeSchema;
+use kube::{KubeSchema, core::Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +181,8 @@ pub struct FinalLog {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[x_kube(
     validation = Rule::new("self.sequence >= oldSelf.sequence").message("sequence may not go back"),
+    validation = Rule::new("self.sequence != oldSelf.sequence || (self.asOf == oldSelf.asOf && self.meterRoot == oldSelf.meterRoot)")
+        .message("a publication may not change; the next one has a higher sequence"),
     validation = Rule::new("self.asOf >= oldSelf.asOf").message("asOf may not go back")
 )]
 #[serde(rename_all = "camelCase")]
@@ -190,8 +192,19 @@ pub struct LeaseUsage {
     /// Number of this publication, one higher than the last.
     pub sequence: i64,
     /// What the lease held, whether it used it or not. This is what settles.
+    #[x_kube(validation = never_fall([
+        "uptimeSeconds",
+        "cpuMilliSeconds",
+        "memoryByteSeconds",
+        "storageByteSeconds",
+        "gpuMilliSeconds",
+        "egressBytes",
+        "leasedIpSeconds",
+        "deviceMilliSeconds",
+    ]))]
     pub allocated: ResourceUsage,
     /// What the pods really used, measured on the nodes.
+    #[x_kube(validation = never_fall(["cpuNanoseconds", "memoryByteSeconds", "networkRxBytes", "networkTxBytes"]))]
     pub used: UsedResources,
     /// Root of the meter's evidence, `0x` and 64 lower case hex digits.
     #[schemars(regex(pattern = r"^0x[0-9a-f]{64}$"), length(max = 66))]
@@ -248,4 +261,14 @@ pub struct UsedResources {
     /// Bytes that the pods sent.
     #[schemars(regex(pattern = r"^(0|[1-9][0-9]{0,38})$"), length(max = 39))]
     pub network_tx_bytes: String,
+}
+
+/// Decimal numbers without leading zeros compare by length first.
+fn never_fall<const N: usize>(counters: [&str; N]) -> Rule {
+    let rules = counters.map(|name| {
+        format!(
+            "(size(self.{name}) > size(oldSelf.{name}) || (size(self.{name}) == size(oldSelf.{name}) && self.{name} >= oldSelf.{name}))"
+        )
+    });
+    Rule::new(rules.join(" && ")).message("a counter may not go back")
 }

@@ -40,6 +40,11 @@ pub(super) fn label_selector(query: &str) -> Option<(String, String)> {
     Some((key.to_owned(), value.to_owned()))
 }
 
+/// The field manager that a query names.
+pub(super) fn field_manager(query: &str) -> Option<String> {
+    query.split('&').find_map(|pair| pair.strip_prefix("fieldManager=")).map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::path::Target;
+use super::{ownership, path::Target};
 
 /// Tells a name that is taken from a write that lost a race: both are 409 on the wire.
 pub(super) const ALREADY_EXISTS: StatusCode = StatusCode::IM_USED;
@@ -16,6 +16,8 @@ const DELETED_AT: &str = "2026-01-01T00:00:00Z";
 pub(super) struct Store {
     objects: BTreeMap<String, Value>,
     version: u64,
+    /// Status that each field manager applied last, by object and manager.
+    applied: BTreeMap<(String, String), Value>,
 }
 
 impl Store {
@@ -24,13 +26,14 @@ impl Store {
         verb: &str,
         target: &Target,
         selector: Option<&(String, String)>,
+        manager: &str,
         body: Value,
     ) -> Result<Value, StatusCode> {
         match verb {
             "GET" if target.name.is_none() => Ok(self.list(target, selector)),
             "GET" => self.find(target).ok_or(StatusCode::NOT_FOUND),
             "POST" => self.create(target, body),
-            "APPLY" => self.apply(target, body),
+            "APPLY" => self.apply(target, manager, body),
             "PATCH" => self.merge(target, body),
             "PUT" => self.replace(target, body),
             "DELETE" => self.delete(target, &body),
@@ -111,11 +114,13 @@ impl Store {
     }
 
     /// Replaces all but what the server itself keeps; a status is left to its subresource.
-    fn apply(&mut self, target: &Target, body: Value) -> Result<Value, StatusCode> {
+    fn apply(&mut self, target: &Target, manager: &str, body: Value) -> Result<Value, StatusCode> {
         let old = self.find(target);
         if target.subresource.as_deref() == Some("status") {
             let mut object = old.ok_or(StatusCode::NOT_FOUND)?;
-            object["status"] = body["status"].clone();
+            let key = (target.object(), manager.to_owned());
+            let before = self.applied.insert(key, body["status"].clone()).unwrap_or_default();
+            object["status"] = ownership::apply(object["status"].take(), &before, &body["status"]);
             return Ok(self.insert(target, object));
         }
         let mut object = body;

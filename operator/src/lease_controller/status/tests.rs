@@ -1,6 +1,6 @@
 use crd::{
     Party, Trouble,
-    condition::{ACCEPTED, METERED, PROVISIONED, READY, USAGE_FINAL},
+    condition::{ACCEPTED, PROVISIONED, READY, USAGE_COLLECTED},
 };
 use serde_json::json;
 
@@ -40,7 +40,6 @@ fn next(current: &ComputeLeaseStatus, outcome: Outcome<'_>, pods: &[Arc<Pod>]) -
         settings: &settings(),
         final_logs: &[],
         refused_pods: &BTreeMap::new(),
-        meter: MeterView { usage: None, freshness: Freshness::NotStarted },
         now: now(),
     })
 }
@@ -69,8 +68,6 @@ fn a_refused_lease_is_pending_with_the_reason_everywhere() {
                 "Accepted=False(AwaitingManifest)",
                 "Provisioned=False(AwaitingManifest)",
                 "Ready=False(AwaitingManifest)",
-                "Metered=False(TermNotStarted)",
-                "UsageFinal=False(LeaseRunning)",
             ]
             .map(str::to_owned)
             .into(),
@@ -165,17 +162,31 @@ fn a_running_lease_stays_up_when_its_manifest_is_lost_or_a_write_fails() {
 }
 
 #[test]
-fn the_end_publishes_before_it_deletes_and_leaves_the_usage() {
+fn the_end_waits_for_the_usage_without_a_write_more() {
     let validated = validated();
     let ready = next(&ComputeLeaseStatus::default(), Outcome::of(Applied::Complete, &validated), &all_pods());
-    let published = next(&ready, Outcome::Ending(Ending::UsageFinal(None)), &all_pods());
-    assert_eq!(published.phase, Phase::Ending);
-    assert_eq!(condition(&published, USAGE_FINAL), ("True".into(), reason::FINAL_USAGE_PUBLISHED.into()));
-    let ended = next(&published, Outcome::Ending(Ending::Ended), &[]);
+    let end = |current: &ComputeLeaseStatus, ending| next(current, Outcome::Ending(ending), &all_pods());
+    let awaiting = |seconds| Ending::AwaitingUsage { rest: std::time::Duration::from_secs(seconds) };
+    let waiting = end(&ready, awaiting(120));
+    assert_eq!(waiting.phase, Phase::Ending);
+    assert_eq!(condition(&waiting, USAGE_COLLECTED), ("False".into(), reason::COLLECTING_USAGE.into()));
+    assert_eq!(end(&waiting, awaiting(60)), waiting);
+    assert_eq!(end(&waiting, Ending::DeletingNamespace), waiting);
+    let ended = end(&waiting, Ending::Ended);
     assert_eq!(ended.phase, Phase::Ended);
     assert_eq!((ended.namespace.clone(), ended.services.len()), (None, 0));
-    assert_eq!(condition(&ended, METERED), ("False".into(), reason::TERM_ENDED.into()));
-    assert_eq!(ended.usage, published.usage);
+    assert_eq!(condition(&ended, USAGE_COLLECTED), ("True".into(), reason::FINAL_USAGE_PUBLISHED.into()));
+
+    let silent = end(&waiting, Ending::MeterSilent);
+    assert_eq!(condition(&silent, USAGE_COLLECTED), ("False".into(), reason::METER_SILENT.into()));
+    let ended = end(&silent, Ending::Ended);
+    assert_eq!(condition(&ended, USAGE_COLLECTED), ("False".into(), reason::METER_SILENT.into()));
+}
+
+#[test]
+fn a_lease_that_owes_no_usage_ends_without_a_word_about_it() {
+    let ended = next(&ComputeLeaseStatus::default(), Outcome::Ending(Ending::Ended), &[]);
+    assert_eq!(condition::find(&ended.conditions, USAGE_COLLECTED), None);
 }
 
 #[test]

@@ -24,8 +24,7 @@ fn told(scenario: &Scenario, type_: &str) -> String {
 async fn ending() -> Scenario {
     let scenario = Scenario::provisioned(&manifest_yaml()).await;
     scenario.change_lease(|lease| lease.spec.desired = DesiredState::Ended);
-    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
-    assert_eq!(scenario.reconcile().await.unwrap(), [DELETE]);
+    assert_eq!(scenario.reconcile().await.unwrap(), [DELETE, STATUS]);
     scenario
 }
 
