@@ -162,6 +162,14 @@ async fn lead(
     ended
 }
 
+/// Does something once this replica is elected, and never if it is told to end before.
+async fn after(elected: CancellationToken, shutdown: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = elected.cancelled() => work.await,
+        () = shutdown.cancelled() => {}
+    }
+}
+
 /// Watches of a missing kind would only fail; the chart may install the definition after us.
 async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationToken) {
     let definitions = Api::<CustomResourceDefinition>::all(client.clone());
