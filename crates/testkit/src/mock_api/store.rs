@@ -110,7 +110,7 @@ impl Store {
         if !wanted.is_null() && *wanted != old["metadata"]["resourceVersion"] {
             return Err(StatusCode::CONFLICT);
         }
-        self.apply(target, body)
+        self.apply(target, "", body)
     }
 
     /// Replaces all but what the server itself keeps; a status is left to its subresource.
