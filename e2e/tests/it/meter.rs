@@ -66,7 +66,6 @@ impl RunningMeter {
         self.task.await.context("the meter panicked")??;
         Ok(())
     }
-
 }
 
 #[tokio::test]
@@ -214,8 +213,7 @@ async fn upgrades(cluster: &Cluster) -> Result<()> {
             owned.count() == 0
         })
     };
-    let lease =
-        wait(&leases, name.as_str(), is_left_to_the_meter).await?.context("the lease disappeared")?;
+    let lease = wait(&leases, name.as_str(), is_left_to_the_meter).await?.context("the lease disappeared")?;
     let usage = |lease: &ComputeLease| lease.status.as_ref().and_then(|status| status.usage.clone());
     assert_eq!(usage(&lease), usage(&before));
     assert_eq!(reason_of(&lease, condition::METERED), reason::METERING);

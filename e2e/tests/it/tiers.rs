@@ -2,6 +2,8 @@
 //!
 //! Pods are sent as dry runs: what is asked is whether admission takes them, not whether they run.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
     core::v1::{Namespace, Pod, ServiceAccount},
@@ -40,6 +42,7 @@ fn settings() -> Result<Settings> {
         tiers: Tier::ALL.into(),
         sandbox_runtime_class: CLASS.to_owned(),
         exposure: None,
+        final_usage_wait: Duration::from_secs(120),
     })
 }
 

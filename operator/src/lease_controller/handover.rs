@@ -89,7 +89,11 @@ mod tests {
         let cases = [
             ("leasehold-operator", json!({"f:usage": {"f:asOf": {}}}), true),
             ("leasehold-operator", json!({"f:conditions": {r#"k:{"type":"UsageFinal"}"#: {}}}), true),
-            ("leasehold-operator", json!({"f:conditions": {r#"k:{"type":"Ready"}"#: {}}, "f:phase": {}}), false),
+            (
+                "leasehold-operator",
+                json!({"f:conditions": {r#"k:{"type":"Ready"}"#: {}}, "f:phase": {}}),
+                false,
+            ),
             ("leasehold-meter", json!({"f:usage": {"f:asOf": {}}}), false),
         ];
         for (manager, status, due) in cases {

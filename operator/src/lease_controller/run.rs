@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt, future, stream, stream::BoxStream};
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
     core::v1::{
-LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service, ServiceAccount,
+        LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service, ServiceAccount,
     },
     networking::v1::NetworkPolicy,
     node::v1::RuntimeClass,

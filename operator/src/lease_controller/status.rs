@@ -23,7 +23,6 @@ use super::{
 };
 use crate::settings::Settings;
 
-
 /// What one reconciliation came to.
 #[derive(Debug)]
 pub enum Outcome<'a> {

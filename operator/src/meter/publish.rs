@@ -130,20 +130,11 @@ fn conditions(
     for (type_, status, reason, message) in
         [(METERED, metered, metered_reason, ""), (USAGE_FINAL, is_final, final_reason, final_message)]
     {
-        let says_so = |old: &Condition| {
-            old.status == status.as_str() && old.reason == reason && old.message == message
-        };
+        let says_so =
+            |old: &Condition| old.status == status.as_str() && old.reason == reason && old.message == message;
         // A generation that only moved on is no news: the agent's settlements move it all the time.
         if !condition::find(&conditions, type_).is_some_and(says_so) {
-            condition::set_condition(
-                &mut conditions,
-                type_,
-                status,
-                reason,
-                message,
-                lease.generation,
-                now,
-            );
+            condition::set_condition(&mut conditions, type_, status, reason, message, lease.generation, now);
         }
     }
     conditions
@@ -169,7 +160,11 @@ pub(super) async fn publish(client: &Client, publication: &Publication) -> Resul
         Ok(lease) => Ok(Published::Taken(Box::new(lease))),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Published::Gone),
         Err(kube::Error::Api(status)) if status.is_invalid() => {
-            tracing::warn!(lease = name, message = status.message, "the usage was refused; looking what stands");
+            tracing::warn!(
+                lease = name,
+                message = status.message,
+                "the usage was refused; looking what stands"
+            );
             let found =
                 api.get_opt(name).await.map_err(|source| Error::Get { name: name.clone(), source })?;
             Ok(Published::Superseded(found.map(Box::new)))

@@ -9,9 +9,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 use kube::ResourceExt;
-use usage::{
-ContainerState, ContainerView, Millis, PodView, ResourceLimits, Run, VolumeView,
-};
+use usage::{ContainerState, ContainerView, Millis, PodView, ResourceLimits, Run, VolumeView};
 
 use super::{millis, quantity};
 

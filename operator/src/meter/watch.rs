@@ -40,7 +40,10 @@ pub(super) async fn run(
         ),
         watch(&meter, Api::<Node>::all(client), watcher::Config::default(), "Node", Meter::saw_node),
     ];
-    stream::select_all(watches).take_until(Box::pin(shutdown.cancelled_owned())).for_each(async |()| {}).await;
+    stream::select_all(watches)
+        .take_until(Box::pin(shutdown.cancelled_owned()))
+        .for_each(async |()| {})
+        .await;
 }
 
 fn watch<K>(

@@ -14,14 +14,15 @@ pub(super) fn apply(status: Value, before: &Value, now: &Value) -> Value {
 fn without(status: Value, before: &Value, now: &Value) -> Value {
     match (status, before) {
         (Value::Object(status), Value::Object(before)) => {
-            let kept = status.into_iter().filter_map(|(key, value)| match (before.get(&key), now.get(&key)) {
-                (Some(before), Some(now)) => Some((key, without(value, before, now))),
-                (Some(before), None) => {
-                    let rest = without(value, before, &Value::Null);
-                    (!is_empty(&rest)).then_some((key, rest))
-                }
-                (None, _) => Some((key, value)),
-            });
+            let kept =
+                status.into_iter().filter_map(|(key, value)| match (before.get(&key), now.get(&key)) {
+                    (Some(before), Some(now)) => Some((key, without(value, before, now))),
+                    (Some(before), None) => {
+                        let rest = without(value, before, &Value::Null);
+                        (!is_empty(&rest)).then_some((key, rest))
+                    }
+                    (None, _) => Some((key, value)),
+                });
             Value::Object(kept.collect())
         }
         (Value::Array(status), Value::Array(before)) if is_by_type(&status) => {
@@ -81,7 +82,8 @@ mod tests {
     #[test]
     fn each_manager_changes_only_what_it_applied() {
         let meter = json!({"usage": {"asOf": 5}, "conditions": [{"type": "Metered", "status": "True"}]});
-        let before = json!({"phase": "Ready", "message": "m", "conditions": [{"type": "Ready", "status": "True"}]});
+        let before =
+            json!({"phase": "Ready", "message": "m", "conditions": [{"type": "Ready", "status": "True"}]});
         let now = json!({"phase": "Ended", "conditions": [{"type": "Gone", "status": "True"}]});
         let status = apply(Value::Null, &Value::Null, &before);
         assert_eq!(status, before);

@@ -19,8 +19,7 @@ pub(super) fn over(pod: &Pod, hidden: &Hidden) -> Option<Trouble> {
         return Some(Trouble::new(Cause::EphemeralStorageExceeded, text));
     }
     let cause = if reason == "NodeLost" { Cause::NodeUnreachable } else { Cause::Evicted };
-    let text = text::line(&format!("{reason}: {message}"), hidden, SENTENCE_CHARS);
-    Some(Trouble::new(cause, text.trim_end_matches([':', ' ']).to_owned()))
+    Some(Trouble::new(cause, sentence(reason, message, hidden)))
 }
 
 /// Why a pod is being taken away.
@@ -34,6 +33,14 @@ pub(super) fn disrupted(pod: &Pod, hidden: &Hidden) -> Option<Trouble> {
     let reason = target.reason.as_deref().unwrap_or_default();
     let cause = if reason == "DeletionByTaintManager" { Cause::NodeUnreachable } else { Cause::Evicted };
     let message = target.message.as_deref().unwrap_or_default();
+    Some(Trouble::new(cause, sentence(reason, message, hidden)))
+}
+
+/// Whoever ends a pod may leave both empty.
+fn sentence(reason: &str, message: &str, hidden: &Hidden) -> String {
     let text = text::line(&format!("{reason}: {message}"), hidden, SENTENCE_CHARS);
-    Some(Trouble::new(cause, text.trim_matches([':', ' ']).to_owned()))
+    match text.trim_matches([':', ' ']) {
+        "" => "the cluster ended the pod and gives no reason".to_owned(),
+        text => text.to_owned(),
+    }
 }

@@ -169,6 +169,7 @@ async fn cleanup_succeeds_whatever_became_of_the_spec() {
             breakage(lease);
             lease.metadata.deletion_timestamp = Some(Time(now()));
         });
+        publish_last_usage(&scenario);
         let mut unknown = scenario.api.find(&lease_path()).unwrap();
         unknown["spec"]["ofANewerVersion"] = json!({"a": 1});
         unknown["status"]["ofANewerVersion"] = json!(["b"]);
