@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use crd::ComputeLease;
+use crd::{ComputeLease, labels};
 use e2e::chart::{Helm, NAMESPACE, plain_registry};
 use e2e::cluster;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -27,6 +27,10 @@ pub(crate) const OPERATOR: (&str, &str) = (NAMESPACE, "leasehold-operator");
 pub(crate) const AGENT: (&str, &str) = (NAMESPACE, "leasehold-agent");
 
 const MANAGER: &str = "leasehold-isolation";
+/// The chart's default.
+const BREAK_GLASS: &str = "leasehold:break-glass";
+/// Replicas of the operator, as in the chart.
+pub(crate) const OPERATORS: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Everything that a proof may use.
@@ -77,6 +81,15 @@ impl Place {
             format!("system:serviceaccounts:{namespace}"),
             "system:authenticated".to_owned(),
         ]);
+        Ok(Client::try_from(config)?)
+    }
+
+    /// A client of the group that the admission policies let repair a lease by hand.
+    pub(crate) fn as_break_glass(&self) -> Result<Client> {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(MANAGER.to_owned());
+        config.auth_info.impersonate_groups =
+            Some(vec!["system:masters".to_owned(), BREAK_GLASS.to_owned()]);
         Ok(Client::try_from(config)?)
     }
 
@@ -179,24 +192,9 @@ impl Place {
         })
     }
 
-    /// Removes what the run made.
+    /// Removes what the run made, also where its operator cannot any more.
     pub(crate) async fn clean_up(&self) -> Result<()> {
-        let leases = Api::<ComputeLease>::namespaced(self.admin.clone(), NAMESPACE);
-        let list = match leases.list(&ListParams::default()).await {
-            Ok(list) => list.items,
-            // Nothing was installed.
-            Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-            Err(error) => return Err(error).context("failed to list the leases"),
-        };
-        for lease in &list {
-            leases.delete(&lease.name_any(), &Default::default()).await?;
-        }
-        if !list.is_empty() {
-            cluster::until("the leases' end", PATIENCE, || async {
-                Ok(leases.list(&ListParams::default()).await?.items.is_empty().then_some(()))
-            })
-            .await?;
-        }
+        let ended = self.end_leases().await;
         cluster::delete_namespace(&self.admin, BARE).await?;
         self.helm.uninstall().await?;
         let bindings = Api::<k8s_openapi::api::rbac::v1::ClusterRoleBinding>::all(self.admin.clone());
@@ -204,6 +202,45 @@ impl Place {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             deleted => drop(deleted?),
         }
-        cluster::delete_namespace(&self.admin, NAMESPACE).await
+        if ended.is_err() {
+            self.tear_leases_down().await?;
+        }
+        cluster::delete_namespace(&self.admin, NAMESPACE).await?;
+        ended
+    }
+
+    async fn leases(&self) -> Result<Vec<ComputeLease>> {
+        let leases = Api::<ComputeLease>::namespaced(self.admin.clone(), NAMESPACE);
+        match leases.list(&ListParams::default()).await {
+            Ok(list) => Ok(list.items),
+            // Nothing was installed.
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+            Err(error) => Err(error).context("failed to list the leases"),
+        }
+    }
+
+    async fn end_leases(&self) -> Result<()> {
+        let leases = Api::<ComputeLease>::namespaced(self.admin.clone(), NAMESPACE);
+        for lease in self.leases().await? {
+            leases.delete(&lease.name_any(), &Default::default()).await?;
+        }
+        cluster::until("the leases' end", PATIENCE, || async {
+            Ok(self.leases().await?.is_empty().then_some(()))
+        })
+        .await
+    }
+
+    /// Takes the finalizers and the namespaces away, once nothing guards them.
+    async fn tear_leases_down(&self) -> Result<()> {
+        let leases = Api::<ComputeLease>::namespaced(self.admin.clone(), NAMESPACE);
+        for lease in self.leases().await? {
+            let unfinished = json!({"metadata": {"finalizers": null}});
+            leases.patch(&lease.name_any(), &PatchParams::default(), &Patch::Merge(unfinished)).await?;
+        }
+        let of_leases = ListParams::default().labels(&format!("{}=true", labels::LEASE_NAMESPACE));
+        for namespace in Api::<Namespace>::all(self.admin.clone()).list(&of_leases).await? {
+            cluster::delete_namespace(&self.admin, &namespace.name_any()).await?;
+        }
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::inside;
 use crate::lease::{self, Lease};
-use crate::place::{BARE, Place};
+use crate::place::{BARE, OPERATORS, Place};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const FILE: [&str; 5] = ["fill", "--bytes", "1048576", "--path", "/data/of-somebody"];
@@ -55,6 +55,15 @@ pub(crate) async fn without_controls(place: &Place) -> Result<Vec<Observation>> 
     let services = json!({"peer": lease::service(place, &["serve"], "20m", "32Mi", &json!({}))});
     let lease = lease::open(place, 13, TierName::Strict, services).await?;
     lease.await_ready(place).await?;
+    let left = abandoned(place, &lease).await;
+    place.scale("leasehold-operator", OPERATORS).await?;
+    place.await_available("leasehold-operator").await?;
+    seen.extend(left?);
+    Ok(seen)
+}
+
+/// What a lease leaves behind that ends while nobody looks after it.
+async fn abandoned(place: &Place, lease: &Lease) -> Result<Vec<Observation>> {
     place.scale("leasehold-operator", 0).await?;
     place.await_available("leasehold-operator").await?;
     let leases = Api::<ComputeLease>::namespaced(place.admin.clone(), NAMESPACE);
@@ -65,10 +74,8 @@ pub(crate) async fn without_controls(place: &Place) -> Result<Vec<Observation>> 
         Ok(leases.get_opt(lease.namespace()).await?.is_none().then_some(()))
     })
     .await?;
-    seen.extend(absence(place, &lease).await?);
-    e2e::cluster::delete_namespace(&place.admin, lease.namespace()).await?;
-    place.scale("leasehold-operator", 1).await?;
-    place.await_available("leasehold-operator").await?;
+    let seen = absence(place, lease).await?;
+    e2e::cluster::delete_namespace(&place.as_break_glass()?, lease.namespace()).await?;
     Ok(seen)
 }
 
