@@ -20,6 +20,9 @@ use crate::{load, serve};
 /// The last line of a run; without it the lines before are not all.
 pub const DONE: &str = r#"{"done":true}"#;
 
+/// What a process returns that a signal has ended. With 0, an evicted pod would count as one that has done its work.
+const ENDED: i32 = 128 + SIGTERM;
+
 /// Tries what a hostile tenant would try, and says what came of it.
 #[derive(Debug, Parser)]
 #[command(name = "isolation-probe", version)]
@@ -93,7 +96,7 @@ impl Args {
     pub fn run(self) -> anyhow::Result<()> {
         let Self { command } = self;
         // The first process of a container has no handler of its own, so without this one every pod would end late.
-        flag::register_conditional_shutdown(SIGTERM, 0, Arc::new(AtomicBool::new(true)))
+        flag::register_conditional_shutdown(SIGTERM, ENDED, Arc::new(AtomicBool::new(true)))
             .context("failed to listen for the end")?;
         match command {
             Command::Run { targets, rows, afterwards } => run(&targets, &rows, afterwards),

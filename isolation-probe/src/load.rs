@@ -11,6 +11,8 @@ use anyhow::Context as _;
 /// The last line of a load that nothing stopped.
 pub const UNSTOPPED: &str = "nothing stopped the load";
 const BLOCK: usize = 1 << 20;
+/// Between the blocks of a log that has grown already.
+const PACE: Duration = Duration::from_millis(500);
 
 /// Row 20: takes memory until it has `bytes` of it, and keeps it.
 ///
@@ -43,21 +45,28 @@ pub fn fill(path: &Path, bytes: usize) -> anyhow::Result<()> {
     stay()
 }
 
-/// Row 23: writes lines until there are `bytes` of them.
+/// Row 23: writes lines until there are `bytes` of them, and goes on slowly: the kubelet keeps the newest file that it
+/// has put aside whole, so a log is cut only while it grows.
 ///
 /// # Errors
 /// When nobody takes the lines any more.
 pub fn flood(bytes: usize) -> anyhow::Result<()> {
-    let line = [b'y'; 255];
     let mut out = io::stdout().lock();
-    for _ in 0..bytes.div_ceil(line.len() + 1) {
-        out.write_all(&line).and_then(|()| out.write_all(b"\n")).context("failed to write a line")?;
-    }
+    lines(&mut out, bytes)?;
     // Said again and again, because the line would go with the log that is cut.
     loop {
         writeln!(out, "{UNSTOPPED}").context("failed to write a line")?;
-        thread::sleep(Duration::from_secs(1));
+        thread::sleep(PACE);
+        lines(&mut out, BLOCK)?;
     }
+}
+
+fn lines(out: &mut impl io::Write, bytes: usize) -> anyhow::Result<()> {
+    let line = [b'y'; 255];
+    for _ in 0..bytes.div_ceil(line.len() + 1) {
+        out.write_all(&line).and_then(|()| out.write_all(b"\n")).context("failed to write a line")?;
+    }
+    Ok(())
 }
 
 /// Whoever judges looks at a pod that runs.

@@ -8,9 +8,9 @@ use crd::TierName;
 use e2e::cluster::until;
 use isolation_probe::load::UNSTOPPED;
 use isolation_probe::observation::Observation;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::ResourceExt as _;
-use kube::api::{Api, LogParams};
+use kube::api::{Api, ListParams, LogParams};
 use serde_json::{Value, json};
 
 use crate::lease::{self, Lease};
@@ -58,12 +58,12 @@ pub(crate) async fn start_mutants(place: &Place) -> Result<()> {
 
 /// Watches the loads of the lease until each is stopped or has got through; the node must stay ready.
 pub(crate) async fn of_lease(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Vec<Observation>> {
-    let burn = end(place, lease, "burn").await?;
-    let fill = end(place, lease, "fill").await?;
+    let (burn, fill, flood) =
+        tokio::try_join!(end(place, lease, "burn"), end(place, lease, "fill"), flood(place, lease, node))?;
     let mut seen = vec![
         observation(20, format!("{MEMORY} bytes of memory"), burn),
         observation(21, format!("{DISK} bytes of disk"), fill),
-        flood(place, lease, node).await?,
+        flood,
     ];
     let ready = node_is_ready(place, node).await?;
     for row in [21, 23] {
@@ -80,7 +80,7 @@ pub(crate) async fn mutants(place: &Place) -> Result<Vec<Observation>> {
     for (row, name) in [(20, "burn"), (21, "fill")] {
         let end = until(&format!("the end of {name} without limits"), PATIENCE, || async {
             let pod = pods.get(name).await?;
-            Ok(end_of(place, &pod).await?)
+            end_of(place, &pod).await
         })
         .await?;
         seen.push(observation(row, format!("{name} without limits"), end));
@@ -100,9 +100,12 @@ fn observation(row: u8, tried: String, end: End) -> Observation {
 async fn end(place: &Place, lease: &Lease, service: &str) -> Result<End> {
     let finished = AtomicBool::new(false);
     let stopped = until(&format!("the end of {service}"), PATIENCE, || async {
+        if let Some(words) = evicted(place, lease, service).await? {
+            return Ok(Some(words));
+        }
         for pod in lease.pods(place, service).await? {
             match end_of(place, &pod).await? {
-                Some(End::Stopped(reason)) => return Ok(Some(End::Stopped(reason))),
+                Some(End::Stopped(reason)) => return Ok(Some(reason)),
                 Some(_) => finished.store(true, Ordering::Relaxed),
                 None => {}
             }
@@ -111,10 +114,22 @@ async fn end(place: &Place, lease: &Lease, service: &str) -> Result<End> {
     })
     .await;
     Ok(match stopped {
-        Ok(stopped) => stopped,
+        Ok(reason) => End::Stopped(reason),
         Err(_) if finished.load(Ordering::Relaxed) => End::Unstopped,
         Err(_) => End::Unfinished,
     })
+}
+
+/// The kubelet's words about a pod of the service that it evicted. The pod's own status loses them when its process
+/// ends well.
+async fn evicted(place: &Place, lease: &Lease, service: &str) -> Result<Option<String>> {
+    let events = Api::<Event>::namespaced(place.admin.clone(), lease.namespace());
+    let evictions = events.list(&ListParams::default().fields("reason=Evicted")).await?;
+    let of_service = |event: &Event| {
+        event.involved_object.name.as_deref().is_some_and(|pod| pod.starts_with(&format!("{service}-")))
+    };
+    let event = evictions.into_iter().find(of_service);
+    Ok(event.map(|event| format!("evicted: {}", event.message.unwrap_or_default())))
 }
 
 async fn end_of(place: &Place, pod: &Pod) -> Result<Option<End>> {
@@ -158,22 +173,18 @@ async fn flood(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Observa
         let lines = lease.pods(place, "flood");
         let finished = &finished;
         async move {
+            if let Some(words) = evicted(place, lease, "flood").await? {
+                return Ok(Some(words));
+            }
             let (pods, bytes) = (lines.await?, seen.await?);
             for pod in &pods {
-                if pod.status.as_ref().and_then(|status| status.reason.as_deref()) == Some("Evicted") {
-                    return Ok(Some("evicted".to_owned()));
-                }
                 let line = last_line(place, lease.namespace(), &pod.name_any()).await?;
                 if line.is_some_and(|line| line == UNSTOPPED) {
                     finished.store(true, Ordering::Relaxed);
-                    if let Some(bytes) = bytes
-                        && bytes <= LINES_BYTES / 2
-                    {
-                        return Ok(Some(format!("all lines written, {bytes} bytes kept")));
-                    }
                 }
             }
-            Ok(None)
+            let kept = bytes.filter(|bytes| finished.load(Ordering::Relaxed) && *bytes <= LINES_BYTES / 2);
+            Ok(kept.map(|kept| format!("{LINES} bytes and more were written, {kept} are kept")))
         }
     })
     .await;
@@ -181,7 +192,7 @@ async fn flood(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Observa
         Ok(seen) => Observation::attempt(23, tried, Err(seen)),
         Err(_) if finished.load(Ordering::Relaxed) => {
             let kept = ephemeral_bytes(place, node, lease.namespace()).await?.unwrap_or_default();
-            Observation::attempt(23, tried, Ok(format!("all lines written, {kept} bytes kept")))
+            Observation::attempt(23, tried, Ok(format!("all lines were written, {kept} bytes are kept")))
         }
         Err(_) => Observation::control(23, tried, Err("it did not finish in time".to_owned())),
     })

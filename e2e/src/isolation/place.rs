@@ -88,8 +88,7 @@ impl Place {
     pub(crate) fn as_break_glass(&self) -> Result<Client> {
         let mut config = self.config.clone();
         config.auth_info.impersonate = Some(MANAGER.to_owned());
-        config.auth_info.impersonate_groups =
-            Some(vec!["system:masters".to_owned(), BREAK_GLASS.to_owned()]);
+        config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned(), BREAK_GLASS.to_owned()]);
         Ok(Client::try_from(config)?)
     }
 
