@@ -63,11 +63,13 @@ impl IsolationArgs {
         let file = out.join("images.json");
         fs::write(&file, serde_json::to_vec_pretty(&references)?)?;
         let probe = binaries.join("isolation-probe");
+        let helm = Tool::Helm.program("helm")?;
+        // Nothing between here and its removal may leave early.
         let outside = step("make a world outside of the cluster", || Outside::make(&probe))?;
 
         let mut driver = Command::new(binaries.join("isolation"));
         driver.arg("--kubeconfig").arg(&place.kubeconfig).arg("--images").arg(&file);
-        driver.arg("--helm").arg(Tool::Helm.program("helm")?);
+        driver.arg("--helm").arg(helm);
         driver.arg("--chart").arg(repository().join("charts/leasehold"));
         driver.arg("--probe").arg(&probe).arg("--out").arg(&out);
         driver.args(["--metadata", &outside::METADATA.join(","), "--public", outside::PUBLIC]);
