@@ -14,6 +14,7 @@ pub mod handover;
 pub mod hosts;
 pub mod images;
 pub mod last_words;
+pub mod live;
 pub mod memory;
 pub mod owned;
 pub mod pods;
@@ -26,7 +27,10 @@ pub mod update_status;
 pub mod validate;
 pub mod volumes;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use crd::{ComputeLease, ComputeLeaseStatus, DesiredState, Phase, condition};
 use jiff::Timestamp;
@@ -48,6 +52,7 @@ use self::{
     end::Ending,
     hosts::proofs::Proofs,
     images::{ImageBook, Images},
+    live::Live,
     memory::Memory,
     owned::Owned,
     rollout::Course,
@@ -81,6 +86,8 @@ pub struct Context {
     pub settings: Settings,
     /// Objects that are watched rather than read.
     pub stores: Stores,
+    /// What is there of every lease.
+    pub live: Arc<Live>,
     /// Whether they were all seen once.
     pub synced: Synced,
     /// Counts what happens.
@@ -370,15 +377,9 @@ async fn end(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
 
 async fn dereference_all(lease: &ComputeLease, ctx: &Context) -> Result<Dereferenced, dereference::Error> {
     let manifest = dereference::manifest(&ctx.client, lease).await?;
-    let namespace = dereference::namespace(&ctx.client, lease).await?;
+    let namespace = dereference::known_namespace(&ctx.client, &ctx.live, lease).await?;
     let owned = match (&namespace, &lease.metadata.name) {
-        (NamespaceState::Ours(_), Some(name)) => {
-            let mut owned = dereference::owned(&ctx.client, name).await?;
-            if ctx.settings.exposure.is_some() {
-                dereference::routes(&ctx.client, name, &mut owned).await?;
-            }
-            owned
-        }
+        (NamespaceState::Ours(_), Some(name)) => ctx.live.of(name),
         _ => Owned::default(),
     };
     let nodes = ctx.stores.nodes.state();
@@ -424,17 +425,20 @@ async fn apply_all(
     };
     let pods = pods::of_lease(&ctx.stores.pods, lease);
     let missing_secrets = pods::services_without_secret(&pods);
-    let mut generations = ctx.memory.take_generations(lease);
+    let left = lease.status.as_ref().and_then(|status| status.objects_digest.as_deref());
+    let expected =
+        ctx.memory.take_expected(lease).unwrap_or_else(|| apply::at_first_sight(&found.owned, left));
     let applier = Applier {
         client: &ctx.client,
         metrics: &ctx.metrics,
         owned: &found.owned,
         namespace,
         missing_secrets: &missing_secrets,
-        generations: &mut generations,
+        live: &ctx.live,
+        expected: Mutex::new(expected),
     };
     let progress = applier.apply(objects).await;
-    ctx.memory.put_generations(lease, generations);
+    ctx.memory.put_expected(lease, applier.expected.into_inner().unwrap_or_else(PoisonError::into_inner));
     Ok(match progress? {
         Progress::Complete => Applied::Complete,
         Progress::AwaitingQuota => Applied::AwaitingQuota,

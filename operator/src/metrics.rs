@@ -14,6 +14,8 @@ pub enum Verb {
     Create,
     /// Server-side apply.
     Apply,
+    /// PUT.
+    Replace,
     /// Any other patch.
     Patch,
     /// DELETE.
@@ -25,6 +27,7 @@ impl Verb {
         match self {
             Self::Create => "create",
             Self::Apply => "apply",
+            Self::Replace => "replace",
             Self::Patch => "patch",
             Self::Delete => "delete",
         }

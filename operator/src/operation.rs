@@ -105,6 +105,7 @@ impl Operation {
             synced: synced.clone(),
             metrics: metrics.clone(),
             images,
+            live: Arc::default(),
             memory: Memory::default(),
             proofs: proofs.clone(),
             clock: Timestamp::now,

@@ -125,6 +125,9 @@ pub struct ComputeLeaseStatus {
     /// Last lines of each service, kept when the lease ended. Not the whole log.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub final_logs: Vec<FinalLog>,
+    /// Digest of the lease's objects as the operator last left them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects_digest: Option<String>,
     /// Cumulative usage since the term began. Its counters never go back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<LeaseUsage>,

@@ -1,14 +1,17 @@
 //! Brings the cluster to what was built, in an order that never leaves a pod unbounded.
 //!
-//! Namespace, then quota (and waiting until it is in force), bounds and policies, then identities and
-//! secrets, and only then pods and their names. Objects that are as they were last applied cost no call.
+//! Namespace, then quota (and waiting until it is in force), bounds, policies and identities, then secrets, and only then pods
+//! and their names. Objects that are as we left them cost no call. One that is not is replaced as a whole: what somebody
+//! added to it, such as a container, would survive an apply.
 
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crd::labels;
+use futures::future::try_join_all;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -19,13 +22,15 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    core::ApiResource,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::{
     build::{LeaseObjects, ServiceObjects, Workload, secret},
+    live::{self, Live},
     owned::{Kind, Owned, OwnedMeta},
 };
 use crate::{
@@ -58,9 +63,6 @@ pub enum Error {
         #[source]
         source: kube::Error,
     },
-    /// The quota could not be read.
-    #[error("failed to read the quota")]
-    GetQuota(#[source] kube::Error),
     /// An object could not be written as JSON.
     #[error("failed to serialize {kind} {name}")]
     Serialize {
@@ -85,8 +87,32 @@ pub enum Progress {
     NamespaceConflict,
 }
 
-/// Generations of a lease's objects as they were when they were last known to be right, by UID.
-pub type Generations = HashMap<String, i64>;
+/// What the objects of a lease are expected to be: what the API server answered when we wrote them.
+pub type Expected = HashMap<(Kind, String), Known>;
+
+/// One object as we left it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Hash of what was wanted.
+    pub wanted: String,
+    /// Fingerprint of what came of it.
+    pub fingerprint: String,
+}
+
+/// What is expected when this process sees a lease for the first time: all as it is, if it is as it was left.
+pub fn at_first_sight(owned: &Owned, left: Option<&str>) -> Expected {
+    let untouched = left == Some(live::digest(owned.fingerprints()).as_str());
+    let mut expected = Expected::new();
+    for (kind, all) in &owned.0 {
+        for (name, found) in all {
+            if let (Some(wanted), true) = (&found.applied_hash, untouched || *kind == Kind::HttpRoute) {
+                let known = Known { wanted: wanted.clone(), fingerprint: found.fingerprint.clone() };
+                expected.insert((*kind, name.clone()), known);
+            }
+        }
+    }
+    expected
+}
 
 /// One run of applying.
 pub struct Applier<'a> {
@@ -100,13 +126,15 @@ pub struct Applier<'a> {
     pub namespace: Option<&'a OwnedMeta>,
     /// Services whose pods miss their Secret.
     pub missing_secrets: &'a BTreeSet<String>,
+    /// Where what was written is noted.
+    pub live: &'a Live,
     /// Memory of earlier runs.
-    pub generations: &'a mut Generations,
+    pub expected: Mutex<Expected>,
 }
 
 impl Applier<'_> {
     /// Applies everything and removes what the manifest no longer has.
-    pub async fn apply(mut self, objects: LeaseObjects) -> Result<Progress, Error> {
+    pub async fn apply(&self, objects: LeaseObjects) -> Result<Progress, Error> {
         let LeaseObjects {
             namespace,
             resource_quota,
@@ -124,143 +152,188 @@ impl Applier<'_> {
             return Ok(Progress::AwaitingQuota);
         }
         let keep = Keep::of(&network_policies, &services);
-        self.object(&name, Kind::LimitRange, limit_range).await?;
-        for policy in network_policies {
-            self.object(&name, Kind::NetworkPolicy, policy).await?;
-        }
-        for account in service_accounts {
-            self.object(&name, Kind::ServiceAccount, account).await?;
-        }
-        self.object(&name, Kind::RoleBinding, role_binding).await?;
+        let policies = network_policies.into_iter().map(|policy| self.object(&name, Kind::NetworkPolicy, policy));
+        let accounts =
+            service_accounts.into_iter().map(|account| self.object(&name, Kind::ServiceAccount, account));
+        // What bounds and names the pods does not depend on each other; the pods depend on all of it.
+        futures::try_join!(
+            self.object(&name, Kind::LimitRange, limit_range),
+            try_join_all(policies),
+            try_join_all(accounts),
+            self.object(&name, Kind::RoleBinding, role_binding),
+        )?;
         let mut routes = Vec::new();
+        let mut rest = Vec::new();
         for mut service in services {
             routes.append(&mut service.routes);
-            self.service(&name, service).await?;
+            rest.push(service);
         }
+        try_join_all(rest.into_iter().map(|service| self.service(&name, service))).await?;
         // Last: where the Gateway API is missing, everything but the way from the internet still runs.
-        for route in routes {
-            self.object(&name, Kind::HttpRoute, route).await?;
-        }
+        try_join_all(routes.into_iter().map(|route| self.object(&name, Kind::HttpRoute, route))).await?;
         self.prune(&name, &keep).await?;
         Ok(Progress::Complete)
     }
 
-    /// Creates the namespace, or repairs its labels; `false` when another one took the name meanwhile.
-    async fn namespace(&mut self, namespace: Namespace) -> Result<bool, Error> {
-        let name = namespace.name_any();
-        let namespace = with_hash(Kind::Namespace, namespace)?;
-        let api = Api::<Namespace>::all(self.client.clone());
-        let error = |source| Error::Apply { kind: Kind::Namespace, name: name.clone(), source };
-        match self.namespace {
-            None => {
-                // Create, never apply: applying would adopt a namespace that somebody made just now.
-                let params = PostParams {
-                    field_manager: Some(labels::OPERATOR_FIELD_MANAGER.to_owned()),
-                    ..PostParams::default()
-                };
-                match api.create(&params, &namespace).await {
-                    Err(kube::Error::Api(status)) if status.is_already_exists() => return Ok(false),
-                    created => created.map_err(error)?,
-                };
-                self.metrics.api_write(Kind::Namespace, Verb::Create);
+    /// Creates the namespace, or repairs it; `false` when another one took the name meanwhile.
+    async fn namespace(&self, namespace: Namespace) -> Result<bool, Error> {
+        if let Some(existing) = self.namespace {
+            let wanted = Wanted::of(Kind::Namespace, namespace)?;
+            if !self.is_current(&wanted, existing) {
+                self.replace(&self.cluster::<Namespace>(), &wanted, Some(existing)).await?;
             }
-            Some(existing) if is_current(existing, &namespace) => {}
-            Some(_) => {
-                api.patch(&name, &apply_params(), &Patch::Apply(&namespace)).await.map_err(error)?;
-                self.metrics.api_write(Kind::Namespace, Verb::Apply);
-            }
+            return Ok(true);
+        }
+        let wanted = Wanted::of(Kind::Namespace, namespace)?;
+        // Create, never apply: applying would adopt a namespace that somebody made just now.
+        match self.cluster::<Namespace>().create(&post_params(), &wanted.object).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => return Ok(false),
+            Err(source) => return Err(wanted.failed(source)),
+            Ok(created) => self.wrote(&wanted, &created, Verb::Create),
         }
         Ok(true)
     }
 
     /// Applies the quota; `true` once the quota controller enforces it. Before that the API server ignores it.
-    async fn quota(&mut self, namespace: &str, quota: ResourceQuota) -> Result<bool, Error> {
+    async fn quota(&self, namespace: &str, quota: ResourceQuota) -> Result<bool, Error> {
         let name = quota.name_any();
-        let applied = match self.object(namespace, Kind::ResourceQuota, quota).await? {
-            Some(applied) => applied,
-            None => {
-                Api::namespaced(self.client.clone(), namespace).get(&name).await.map_err(Error::GetQuota)?
-            }
-        };
-        Ok(is_enforced(&applied))
+        let found = self.owned.find(Kind::ResourceQuota, &name).is_some_and(|found| found.enforced);
+        let written = self.object(namespace, Kind::ResourceQuota, quota).await?;
+        Ok(written.map_or(found, |written| live::record(&written).enforced))
     }
 
-    async fn service(&mut self, namespace: &str, objects: ServiceObjects) -> Result<(), Error> {
+    async fn service(&self, namespace: &str, objects: ServiceObjects) -> Result<(), Error> {
         let ServiceObjects { name, secret, workload, service, routes: _ } = objects;
-        let (kind, wanted_hash) = match &workload {
-            Workload::Deployment(deployment) => {
-                (Kind::Deployment, hash(Kind::Deployment, deployment.as_ref())?)
-            }
-            Workload::StatefulSet(set) => (Kind::StatefulSet, hash(Kind::StatefulSet, set.as_ref())?),
+        let workload = match workload {
+            Workload::Deployment(deployment) => Wanted::of(Kind::Deployment, *deployment)?,
+            Workload::StatefulSet(set) => Wanted::of(Kind::StatefulSet, *set)?,
         };
         if let Some(secret) = secret {
             // The template carries a digest of the Secret, so an applied workload proves an applied Secret.
             // Only a pod that misses it can tell that it was deleted since: the operator may not look.
             let applied = self
                 .owned
-                .find(kind, &name)
-                .is_some_and(|found| found.applied_hash.as_ref() == Some(&wanted_hash) && !found.terminating);
+                .find(workload.kind, &name)
+                .is_some_and(|found| found.applied_hash.as_ref() == Some(&workload.hash) && !found.terminating);
             if !applied || self.missing_secrets.contains(&name) {
-                self.write::<Secret>(namespace, Kind::Secret, secret).await?;
+                self.secret(namespace, secret).await?;
             }
         }
-        match workload {
-            Workload::Deployment(deployment) => {
-                self.object::<Deployment>(namespace, kind, *deployment).await?;
+        let put_workload = async {
+            match workload.kind {
+                Kind::StatefulSet => self.wanted(&self.inside::<StatefulSet>(namespace), workload).await,
+                _ => self.wanted(&self.inside::<Deployment>(namespace), workload).await,
             }
-            Workload::StatefulSet(set) => {
-                self.object::<StatefulSet>(namespace, kind, *set).await?;
+        };
+        let put_service = async {
+            match service {
+                Some(service) => self.object(namespace, Kind::Service, service).await,
+                None => Ok(None),
             }
-        }
-        if let Some(service) = service {
-            self.object::<Service>(namespace, Kind::Service, service).await?;
-        }
+        };
+        futures::try_join!(put_workload, put_service)?;
         Ok(())
     }
 
-    /// Applies an object unless it is as it was last applied; returns what was written.
-    async fn object<K>(&mut self, namespace: &str, kind: Kind, object: K) -> Result<Option<K>, Error>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + fmt::Debug
-            + Serialize
-            + DeserializeOwned,
-    {
-        let object = with_hash(kind, object)?;
-        if let Some(found) = self.owned.find(kind, &object.name_any()) {
-            let known = match found.generation {
-                None => true,
-                Some(generation) => {
-                    *self.generations.entry(found.uid.clone()).or_insert(generation) == generation
-                }
-            };
-            if known && is_current(found, &object) {
-                return Ok(None);
-            }
-        }
-        let applied = self.write(namespace, kind, object).await?;
-        if let (Some(uid), Some(generation)) = (applied.uid(), applied.meta().generation) {
-            self.generations.insert(uid, generation);
-        }
-        Ok(Some(applied))
+    /// Applies a secret environment, of which the operator may read nothing, not even whether it is there.
+    async fn secret(&self, namespace: &str, secret: Secret) -> Result<(), Error> {
+        let wanted = Wanted::of(Kind::Secret, secret)?;
+        self.inside::<Secret>(namespace)
+            .patch(&wanted.name, &apply_params(), &Patch::Apply(&wanted.object))
+            .await
+            .map_err(|source| wanted.failed(source))?;
+        self.metrics.api_write(Kind::Secret, Verb::Apply);
+        Ok(())
     }
 
-    async fn write<K>(&self, namespace: &str, kind: Kind, object: K) -> Result<K, Error>
+    /// Writes an object unless it is as we left it; returns what was written.
+    async fn object<K>(&self, namespace: &str, kind: Kind, object: K) -> Result<Option<DynamicObject>, Error>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + fmt::Debug
-            + Serialize
-            + DeserializeOwned,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize,
     {
-        let name = object.name_any();
-        let applied = Api::<K>::namespaced(self.client.clone(), namespace)
-            .patch(&name, &apply_params(), &Patch::Apply(&object))
+        self.wanted(&self.inside::<K>(namespace), Wanted::of(kind, object)?).await
+    }
+
+    async fn wanted(&self, api: &Api<DynamicObject>, wanted: Wanted) -> Result<Option<DynamicObject>, Error> {
+        match self.owned.find(wanted.kind, &wanted.name) {
+            // It can only be made again once it is gone, which the watch tells.
+            Some(found) if found.terminating => Ok(None),
+            Some(found) if self.is_current(&wanted, found) => Ok(None),
+            Some(found) => self.replace(api, &wanted, Some(found)).await.map(Some),
+            None => self.create(api, &wanted).await.map(Some),
+        }
+    }
+
+    /// Writes an object that is not there as far as we know. One that is there nevertheless, without our label or by another's
+    /// hand, is made ours as a whole.
+    async fn create(&self, api: &Api<DynamicObject>, wanted: &Wanted) -> Result<DynamicObject, Error> {
+        let written = api
+            .patch(&wanted.name, &apply_params(), &Patch::Apply(&wanted.object))
             .await
-            .map_err(|source| Error::Apply { kind, name, source })?;
-        self.metrics.api_write(kind, Verb::Apply);
-        Ok(applied)
+            .map_err(|source| wanted.failed(source))?;
+        self.wrote(wanted, &written, Verb::Apply);
+        if has_other_writers(&written) {
+            let found = live::record(&written);
+            return self.replace(api, wanted, Some(&found)).await;
+        }
+        Ok(written)
+    }
+
+    /// Makes an object what we want and nothing else.
+    async fn replace(
+        &self,
+        api: &Api<DynamicObject>,
+        wanted: &Wanted,
+        found: Option<&OwnedMeta>,
+    ) -> Result<DynamicObject, Error> {
+        let mut object = wanted.object.clone();
+        if wanted.kind == Kind::HttpRoute {
+            // A custom resource is not replaced without it. Others are: their status moves it all the time.
+            object.metadata.resource_version = found.map(|found| found.version.to_string());
+        }
+        match api.replace(&wanted.name, &post_params(), &object).await {
+            Ok(written) => {
+                self.wrote(wanted, &written, Verb::Replace);
+                Ok(written)
+            }
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                let written = api
+                    .patch(&wanted.name, &apply_params(), &Patch::Apply(&wanted.object))
+                    .await
+                    .map_err(|source| wanted.failed(source))?;
+                self.wrote(wanted, &written, Verb::Apply);
+                Ok(written)
+            }
+            Err(source) => Err(wanted.failed(source)),
+        }
+    }
+
+    /// Whether an object is as we left it, and we left it as it is wanted now.
+    fn is_current(&self, wanted: &Wanted, found: &OwnedMeta) -> bool {
+        let expected = self.expected();
+        let known = expected.get(&(wanted.kind, wanted.name.clone()));
+        !found.terminating
+            && known.is_some_and(|known| known.wanted == wanted.hash && known.fingerprint == found.fingerprint)
+    }
+
+    fn wrote(&self, wanted: &Wanted, written: &DynamicObject, verb: Verb) {
+        self.metrics.api_write(wanted.kind, verb);
+        self.live.wrote(wanted.kind, written);
+        let known = Known { wanted: wanted.hash.clone(), fingerprint: live::record(written).fingerprint };
+        self.expected().insert((wanted.kind, wanted.name.clone()), known);
+    }
+
+    fn expected(&self) -> MutexGuard<'_, Expected> {
+        // Each change is complete before the next can panic, so a poisoned lock is still good.
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cluster<K: Resource<DynamicType = ()>>(&self) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &ApiResource::erase::<K>(&()))
+    }
+
+    fn inside<K: Resource<DynamicType = ()>>(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &ApiResource::erase::<K>(&()))
     }
 
     async fn prune(&self, namespace: &str, keep: &Keep) -> Result<(), Error> {
@@ -311,7 +384,34 @@ impl Applier<'_> {
             deleted => deleted.map_err(|source| Error::Delete { kind, name: name.to_owned(), source })?,
         };
         self.metrics.api_write(kind, Verb::Delete);
+        self.live.forget(kind, namespace, name, None);
+        self.expected().remove(&(kind, name.to_owned()));
         Ok(())
+    }
+}
+
+/// An object that is to be there, with the hash of its state.
+struct Wanted {
+    kind: Kind,
+    name: String,
+    hash: String,
+    object: DynamicObject,
+}
+
+impl Wanted {
+    fn of<K: Resource<DynamicType = ()> + Serialize>(kind: Kind, mut object: K) -> Result<Self, Error> {
+        let name = object.name_any();
+        let error = |source| Error::Serialize { kind, name: name.clone(), source };
+        let json = serde_json::to_vec(&object).map_err(error)?;
+        let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&json));
+        // Marked with the hash of its state without the mark.
+        object.annotations_mut().insert(labels::APPLIED_HASH.to_owned(), hash.clone());
+        let object = serde_json::to_value(&object).and_then(serde_json::from_value).map_err(error)?;
+        Ok(Self { kind, name, hash, object })
+    }
+
+    fn failed(&self, source: kube::Error) -> Error {
+        Error::Apply { kind: self.kind, name: self.name.clone(), source }
     }
 }
 
@@ -345,34 +445,16 @@ fn apply_params() -> PatchParams {
     PatchParams::apply(labels::OPERATOR_FIELD_MANAGER).force()
 }
 
-/// Whether the quota controller has taken over every bound.
-fn is_enforced(quota: &ResourceQuota) -> bool {
-    let wanted = quota.spec.as_ref().and_then(|spec| spec.hard.as_ref());
-    let enforced = quota.status.as_ref().and_then(|status| status.hard.as_ref());
-    wanted.is_some() && wanted == enforced
+fn post_params() -> PostParams {
+    PostParams { field_manager: Some(labels::OPERATOR_FIELD_MANAGER.to_owned()), ..PostParams::default() }
 }
 
-/// Whether an object was applied in this very state and still has its labels.
-fn is_current<K: Resource>(found: &OwnedMeta, wanted: &K) -> bool {
-    let annotation = wanted.meta().annotations.as_ref().and_then(|all| all.get(labels::APPLIED_HASH));
-    let labels = wanted.meta().labels.as_ref();
-    !found.terminating
-        && found.applied_hash.as_ref() == annotation
-        && labels.into_iter().flatten().all(|(key, value)| found.labels.get(key) == Some(value))
-}
-
-fn hash<K: Resource<DynamicType = ()> + Serialize>(kind: Kind, object: &K) -> Result<String, Error> {
-    let json = serde_json::to_vec(object).map_err(|source| Error::Serialize {
-        kind,
-        name: object.name_any(),
-        source,
-    })?;
-    Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(&json)))
-}
-
-/// Marks an object with the hash of its state without the mark.
-fn with_hash<K: Resource<DynamicType = ()> + Serialize>(kind: Kind, mut object: K) -> Result<K, Error> {
-    let hash = hash(kind, &object)?;
-    object.annotations_mut().insert(labels::APPLIED_HASH.to_owned(), hash);
-    Ok(object)
+/// Whether anybody but us decided a field of an object, other than its status.
+fn has_other_writers(object: &DynamicObject) -> bool {
+    object
+        .metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .any(|entry| entry.manager.as_deref() != Some(labels::OPERATOR_FIELD_MANAGER) && entry.subresource.is_none())
 }

@@ -3,26 +3,18 @@
 use std::{collections::BTreeSet, fmt};
 
 use crd::{ComputeLease, labels};
-use k8s_openapi::{
-    NamespaceResourceScope,
-    api::{
-        apps::v1::{Deployment, StatefulSet},
-        core::v1::{
-            LimitRange, Namespace, PersistentVolumeClaim, ResourceQuota, Secret, Service, ServiceAccount,
-        },
-        networking::v1::NetworkPolicy,
-        rbac::v1::RoleBinding,
-        storage::v1::StorageClass,
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+use k8s_openapi::api::{
+    core::v1::{Namespace, PersistentVolumeClaim, Secret},
+    storage::v1::StorageClass,
 };
-use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
-use serde::de::DeserializeOwned;
-
-use crate::http_route::HttpRoute;
+use kube::{
+    Api, Client, ResourceExt,
+    core::{ApiResource, DynamicObject},
+};
 
 use super::{
-    owned::{Kind, Owned, OwnedMeta},
+    live::{self, Live},
+    owned::{Kind, OwnedMeta},
     volumes::ExistingVolumes,
 };
 
@@ -127,17 +119,6 @@ pub enum Error {
         #[source]
         source: kube::Error,
     },
-    /// Objects of the lease could not be listed.
-    #[error("failed to list {kind} of {namespace}")]
-    ListOwned {
-        /// Kind that was listed.
-        kind: Kind,
-        /// Namespace of the lease.
-        namespace: String,
-        /// Cause.
-        #[source]
-        source: kube::Error,
-    },
 }
 
 /// Reads the manifest that the spec names.
@@ -165,67 +146,37 @@ fn manifest_state(name: String, secret: Option<Secret>) -> ManifestState {
     }
 }
 
-/// Reads whose the namespace is.
+/// Tells whose the namespace is. Only one that no watch has shown as ours is asked for: it may be new, or of somebody else.
+pub async fn known_namespace(
+    client: &Client,
+    live: &Live,
+    lease: &ComputeLease,
+) -> Result<NamespaceState, Error> {
+    let name = lease.name_any();
+    let known = live.of(&name).find(Kind::Namespace, &name).cloned();
+    match known {
+        Some(known) if known.owner.is_some() && known.owner == lease.uid() => Ok(NamespaceState::Ours(known)),
+        _ => namespace(client, lease).await,
+    }
+}
+
+/// Asks whose the namespace is.
 pub async fn namespace(client: &Client, lease: &ComputeLease) -> Result<NamespaceState, Error> {
     let name = lease.name_any();
-    let found = Api::<Namespace>::all(client.clone())
-        .get_metadata_opt(&name)
+    let found = Api::<DynamicObject>::all_with(client.clone(), &ApiResource::erase::<Namespace>(&()))
+        .get_opt(&name)
         .await
         .map_err(|source| Error::GetNamespace { name, source })?;
-    Ok(found
-        .map_or(NamespaceState::Missing, |found| namespace_state(&found.metadata, lease.uid().as_deref())))
+    Ok(found.map_or(NamespaceState::Missing, |found| namespace_state(live::record(&found), lease.uid())))
 }
 
 /// Decides whose a namespace is: only label and annotation together make it ours.
-fn namespace_state(metadata: &ObjectMeta, uid: Option<&str>) -> NamespaceState {
-    let managed = metadata
-        .labels
-        .as_ref()
-        .and_then(|all| all.get(labels::MANAGED_BY))
-        .is_some_and(|value| value == labels::MANAGED_BY_VALUE);
-    let owner = metadata.annotations.as_ref().and_then(|all| all.get(labels::COMPUTE_LEASE_UID));
-    match (managed, owner) {
-        (true, Some(owner)) if Some(owner.as_str()) == uid => NamespaceState::Ours(OwnedMeta::from(metadata)),
-        (true, Some(_)) if metadata.deletion_timestamp.is_some() => NamespaceState::OthersTerminating,
+fn namespace_state(found: OwnedMeta, uid: Option<String>) -> NamespaceState {
+    match &found.owner {
+        Some(_) if found.owner == uid => NamespaceState::Ours(found),
+        Some(_) if found.terminating => NamespaceState::OthersTerminating,
         _ => NamespaceState::Foreign,
     }
-}
-
-/// Lists what is there of a lease. Call it only for a namespace that is ours.
-pub async fn owned(client: &Client, namespace: &str) -> Result<Owned, Error> {
-    let mut owned = Owned::default();
-    list::<ResourceQuota>(client, namespace, Kind::ResourceQuota, &mut owned).await?;
-    list::<LimitRange>(client, namespace, Kind::LimitRange, &mut owned).await?;
-    list::<NetworkPolicy>(client, namespace, Kind::NetworkPolicy, &mut owned).await?;
-    list::<ServiceAccount>(client, namespace, Kind::ServiceAccount, &mut owned).await?;
-    list::<RoleBinding>(client, namespace, Kind::RoleBinding, &mut owned).await?;
-    list::<Deployment>(client, namespace, Kind::Deployment, &mut owned).await?;
-    list::<StatefulSet>(client, namespace, Kind::StatefulSet, &mut owned).await?;
-    list::<Service>(client, namespace, Kind::Service, &mut owned).await?;
-    Ok(owned)
-}
-
-/// Lists the routes of a lease. A cluster without the Gateway API has none.
-pub async fn routes(client: &Client, namespace: &str, owned: &mut Owned) -> Result<(), Error> {
-    match list::<HttpRoute>(client, namespace, Kind::HttpRoute, owned).await {
-        Err(Error::ListOwned { source: kube::Error::Api(status), .. }) if status.is_not_found() => Ok(()),
-        listed => listed,
-    }
-}
-
-async fn list<K>(client: &Client, namespace: &str, kind: Kind, owned: &mut Owned) -> Result<(), Error>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + fmt::Debug + DeserializeOwned,
-{
-    let params =
-        ListParams::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE));
-    let found = Api::<K>::namespaced(client.clone(), namespace)
-        .list_metadata(&params)
-        .await
-        .map_err(|source| Error::ListOwned { kind, namespace: namespace.to_owned(), source })?;
-    let found = found.items.iter().map(|item| (item.name_any(), OwnedMeta::from(&item.metadata)));
-    owned.0.insert(kind, found.collect());
-    Ok(())
 }
 
 /// The classes of the cluster, and the volumes of a lease.
@@ -250,7 +201,7 @@ pub fn storage(
 mod tests {
     use std::sync::Arc;
 
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
     use super::*;
 
@@ -264,14 +215,17 @@ mod tests {
 
     #[test]
     fn a_namespace_is_ours_only_with_our_label_and_our_uid() {
+        let state = |metadata: &ObjectMeta, uid: Option<&str>| {
+            namespace_state(OwnedMeta::from(metadata), uid.map(str::to_owned))
+        };
         let ours = metadata(labels::MANAGED_BY_VALUE, "uid-1");
-        assert_eq!(namespace_state(&ours, Some("uid-1")), NamespaceState::Ours(OwnedMeta::from(&ours)));
-        assert_eq!(namespace_state(&ours, Some("uid-2")), NamespaceState::Foreign);
-        assert_eq!(namespace_state(&metadata("helm", "uid-1"), Some("uid-1")), NamespaceState::Foreign);
-        assert_eq!(namespace_state(&ObjectMeta::default(), Some("uid-1")), NamespaceState::Foreign);
-        assert_eq!(namespace_state(&ObjectMeta::default(), None), NamespaceState::Foreign);
+        assert_eq!(state(&ours, Some("uid-1")), NamespaceState::Ours(OwnedMeta::from(&ours)));
+        assert_eq!(state(&ours, Some("uid-2")), NamespaceState::Foreign);
+        assert_eq!(state(&metadata("helm", "uid-1"), Some("uid-1")), NamespaceState::Foreign);
+        assert_eq!(state(&ObjectMeta::default(), Some("uid-1")), NamespaceState::Foreign);
+        assert_eq!(state(&ObjectMeta::default(), None), NamespaceState::Foreign);
         let dying = ObjectMeta { deletion_timestamp: Some(Time(jiff::Timestamp::UNIX_EPOCH)), ..ours };
-        assert_eq!(namespace_state(&dying, Some("uid-2")), NamespaceState::OthersTerminating);
+        assert_eq!(state(&dying, Some("uid-2")), NamespaceState::OthersTerminating);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crd::{ComputeLease, ComputeLeaseStatus, FinalLog, condition};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{apply::Generations, last_words::LastWords};
+use super::{apply::Expected, last_words::LastWords, live};
 
 /// How long the same news is not told again.
 const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(10);
@@ -27,7 +27,7 @@ pub struct Memory {
 
 #[derive(Debug, Default)]
 struct LeaseMemory {
-    generations: Generations,
+    expected: Option<Expected>,
     written_status: Option<ComputeLeaseStatus>,
     failures: u32,
     /// When which reason of which subject was told last.
@@ -62,14 +62,25 @@ impl Memory {
         self.lease(lease, |memory| memory.written_status = Some(status));
     }
 
-    /// Takes the generations out, so that no lock is held while objects are applied.
-    pub fn take_generations(&self, lease: &ComputeLease) -> Generations {
-        self.lease(lease, |memory| std::mem::take(&mut memory.generations))
+    /// Takes out what the lease's objects are expected to be, so that no lock is held while they are applied. None before the
+    /// first time.
+    pub fn take_expected(&self, lease: &ComputeLease) -> Option<Expected> {
+        self.lease(lease, |memory| memory.expected.take())
     }
 
-    /// Puts the generations back.
-    pub fn put_generations(&self, lease: &ComputeLease, generations: Generations) {
-        self.lease(lease, |memory| memory.generations = generations);
+    /// Puts it back.
+    pub fn put_expected(&self, lease: &ComputeLease, expected: Expected) {
+        self.lease(lease, |memory| memory.expected = Some(expected));
+    }
+
+    /// Digest of what the lease's objects are expected to be, once that is known.
+    pub fn objects_digest(&self, lease: &ComputeLease) -> Option<String> {
+        self.lease(lease, |memory| {
+            let expected = memory.expected.as_ref().filter(|expected| !expected.is_empty())?;
+            Some(live::digest(expected.iter().map(|((kind, name), known)| {
+                (*kind, name.as_str(), known.fingerprint.as_str())
+            })))
+        })
     }
 
     /// Notes a failure; returns how many there were in a row before.

@@ -36,9 +36,30 @@ pub enum Kind {
     HostClaim,
 }
 
+impl Kind {
+    /// Name of the kind in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ComputeLease => "ComputeLease",
+            Self::Namespace => "Namespace",
+            Self::ResourceQuota => "ResourceQuota",
+            Self::LimitRange => "LimitRange",
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::ServiceAccount => "ServiceAccount",
+            Self::RoleBinding => "RoleBinding",
+            Self::Secret => "Secret",
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::Service => "Service",
+            Self::HttpRoute => "HTTPRoute",
+            Self::HostClaim => "HostClaim",
+        }
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(self.as_str())
     }
 }
 
@@ -49,26 +70,32 @@ pub struct OwnedMeta {
     pub uid: String,
     /// Hash of the state that was last applied.
     pub applied_hash: Option<String>,
-    /// Labels now.
-    pub labels: BTreeMap<String, String>,
-    /// Generation, for kinds that count it: it moves with every change of the spec.
-    pub generation: Option<i64>,
+    /// UID of the `ComputeLease` that owns a namespace, if the namespace is one of ours.
+    pub owner: Option<String>,
+    /// Resource version as a number: of two states of one object the greater is the later.
+    pub version: u64,
+    /// Which of our writes made this state; 0 for one that a watch showed.
+    pub written: u64,
+    /// Digest of everything that is ours to decide.
+    pub fingerprint: String,
+    /// Of a quota: whether the quota controller has taken over every bound.
+    pub enforced: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
 }
 
 impl From<&ObjectMeta> for OwnedMeta {
     fn from(metadata: &ObjectMeta) -> Self {
+        let annotation = |key| metadata.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+        let managed = metadata.labels.as_ref().and_then(|all| all.get(labels::MANAGED_BY));
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
-            applied_hash: metadata
-                .annotations
-                .as_ref()
-                .and_then(|all| all.get(labels::APPLIED_HASH))
-                .cloned(),
-            labels: metadata.labels.clone().unwrap_or_default(),
-            generation: metadata.generation,
+            applied_hash: annotation(labels::APPLIED_HASH),
+            owner: managed
+                .filter(|value| *value == labels::MANAGED_BY_VALUE)
+                .and_then(|_| annotation(labels::COMPUTE_LEASE_UID)),
             terminating: metadata.deletion_timestamp.is_some(),
+            ..Self::default()
         }
     }
 }
@@ -81,6 +108,13 @@ impl Owned {
     /// The object of this kind and name.
     pub fn find(&self, kind: Kind, name: &str) -> Option<&OwnedMeta> {
         self.0.get(&kind)?.get(name)
+    }
+
+    /// Everything, as kind, name and fingerprint.
+    pub fn fingerprints(&self) -> impl Iterator<Item = (Kind, &str, &str)> {
+        self.0.iter().flat_map(|(kind, all)| {
+            all.iter().map(|(name, found)| (*kind, name.as_str(), found.fingerprint.as_str()))
+        })
     }
 
     /// Names of this kind.

@@ -16,7 +16,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::PartialObjectMeta,
+    core::{ApiResource, DynamicObject},
     runtime::{
         Config as RunnerConfig, Predicate, PredicateConfig, WatchStreamExt, applier, predicates,
         reflector::{ObjectRef, Store, store::Writer},
@@ -27,7 +27,12 @@ use serde::de::DeserializeOwned;
 use telemetry::CancellationToken;
 use tokio::time::Duration;
 
-use super::{Context, error_policy, handover, pods, reconcile};
+use super::{
+    Context, error_policy, handover,
+    live::{self, Listing, Live},
+    owned::Kind,
+    pods, reconcile,
+};
 use crate::{http_route::HttpRoute, metrics::Metrics};
 
 /// Leases that are reconciled at the same time.
@@ -65,15 +70,29 @@ pub struct Synced {
     nodes: CancellationToken,
     storage_classes: CancellationToken,
     runtime_classes: CancellationToken,
+    owned: [CancellationToken; RENDERED.len()],
 }
+
+/// Rendered kinds that must have been listed before anything is decided. Routes are not among them: a cluster may lack the kind.
+pub(crate) const RENDERED: [Kind; 9] = [
+    Kind::Namespace,
+    Kind::ResourceQuota,
+    Kind::LimitRange,
+    Kind::NetworkPolicy,
+    Kind::ServiceAccount,
+    Kind::RoleBinding,
+    Kind::Deployment,
+    Kind::StatefulSet,
+    Kind::Service,
+];
 
 impl Synced {
     /// Watches that have seen everything.
     #[cfg(test)]
     pub(crate) fn complete() -> Self {
         let synced = Self::default();
-        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes } = &synced;
-        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes] {
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, owned } = &synced;
+        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes].into_iter().chain(owned) {
             watch.cancel();
         }
         synced
@@ -86,7 +105,8 @@ impl Synced {
 
     /// The kinds whose watches have not.
     pub fn waiting(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes } = self.clone();
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, owned } = self.clone();
+        let rendered = RENDERED.into_iter().map(Kind::as_str).zip(owned);
         [
             ("ComputeLease", leases),
             ("Pod", pods),
@@ -96,16 +116,22 @@ impl Synced {
             ("RuntimeClass", runtime_classes),
         ]
         .into_iter()
+        .chain(rendered)
         .filter(|(_, seen)| !seen.is_cancelled())
         .map(|(kind, _)| kind)
     }
 
     /// Waits until all watches have.
     pub async fn all(&self) {
-        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes } = self;
-        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes] {
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, owned } = self;
+        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes].into_iter().chain(owned) {
             watch.cancelled().await;
         }
+    }
+
+    fn owned(&self, kind: Kind) -> Option<CancellationToken> {
+        let index = RENDERED.iter().position(|rendered| *rendered == kind)?;
+        self.owned.get(index).cloned()
     }
 }
 
@@ -138,7 +164,8 @@ pub async fn run(
         nodes: nodes_seen,
         storage_classes: storage_classes_seen,
         runtime_classes: runtime_classes_seen,
-    } = synced;
+        owned: _,
+    } = synced.clone();
 
     let mut triggers: Vec<BoxStream<'static, Trigger>> = vec![
         lease_triggers(client, metrics, &system, lease_writer, leases_seen),
@@ -147,20 +174,20 @@ pub async fn run(
         node_triggers(client, metrics, node_writer, nodes_seen, &ctx, leases.clone()),
         class_watch(client, metrics, "StorageClass", storage_classes, storage_classes_seen),
         class_watch(client, metrics, "RuntimeClass", runtime_classes, runtime_classes_seen),
-        owned_triggers::<Namespace>(client, metrics, &system, "Namespace"),
-        owned_triggers::<ResourceQuota>(client, metrics, &system, "ResourceQuota"),
-        owned_triggers::<LimitRange>(client, metrics, &system, "LimitRange"),
-        owned_triggers::<NetworkPolicy>(client, metrics, &system, "NetworkPolicy"),
-        owned_triggers::<ServiceAccount>(client, metrics, &system, "ServiceAccount"),
-        owned_triggers::<RoleBinding>(client, metrics, &system, "RoleBinding"),
-        owned_triggers::<Deployment>(client, metrics, &system, "Deployment"),
-        owned_triggers::<StatefulSet>(client, metrics, &system, "StatefulSet"),
-        owned_triggers::<Service>(client, metrics, &system, "Service"),
+        owned_triggers::<Namespace>(client, metrics, &system, Kind::Namespace, &ctx.live, &synced),
+        owned_triggers::<ResourceQuota>(client, metrics, &system, Kind::ResourceQuota, &ctx.live, &synced),
+        owned_triggers::<LimitRange>(client, metrics, &system, Kind::LimitRange, &ctx.live, &synced),
+        owned_triggers::<NetworkPolicy>(client, metrics, &system, Kind::NetworkPolicy, &ctx.live, &synced),
+        owned_triggers::<ServiceAccount>(client, metrics, &system, Kind::ServiceAccount, &ctx.live, &synced),
+        owned_triggers::<RoleBinding>(client, metrics, &system, Kind::RoleBinding, &ctx.live, &synced),
+        owned_triggers::<Deployment>(client, metrics, &system, Kind::Deployment, &ctx.live, &synced),
+        owned_triggers::<StatefulSet>(client, metrics, &system, Kind::StatefulSet, &ctx.live, &synced),
+        owned_triggers::<Service>(client, metrics, &system, Kind::Service, &ctx.live, &synced),
         from_proofs.boxed(),
     ];
     // Without a Gateway the kind may not exist, and its watch would only fail.
     if ctx.settings.exposure.is_some() {
-        triggers.push(owned_triggers::<HttpRoute>(client, metrics, &system, "HTTPRoute"));
+        triggers.push(owned_triggers::<HttpRoute>(client, metrics, &system, Kind::HttpRoute, &ctx.live, &synced));
     }
     let mut triggers = stream::select_all(triggers);
     let may_work =
@@ -314,21 +341,52 @@ where
         .boxed()
 }
 
+/// Follows a rendered kind in full, keeps what matters of it and asks for the leases whose objects changed.
 fn owned_triggers<K>(
     client: &Client,
     metrics: &Metrics,
     system: &str,
-    kind: &'static str,
+    kind: Kind,
+    live: &Arc<Live>,
+    synced: &Synced,
 ) -> BoxStream<'static, Trigger>
 where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+    K: Resource<DynamicType = ()>,
 {
-    let system = system.to_owned();
-    watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), managed())
+    let (system, live, seen) = (system.to_owned(), live.clone(), synced.owned(kind));
+    let resource = ApiResource::erase::<K>(&());
+    let mut listing = Listing::default();
+    watcher(Api::<DynamicObject>::all_with(client.clone(), &resource), managed())
         .default_backoff()
-        .touched_objects()
-        .filter_map(logged(metrics, kind))
-        .filter_map(move |object| future::ready(lease_of(&object, &system)))
+        .filter_map(logged(metrics, kind.as_str()))
+        .filter_map(move |event| {
+            let touched = match event {
+                watcher::Event::Init => {
+                    listing = live.listing();
+                    None
+                }
+                watcher::Event::InitApply(object) => {
+                    live.list(kind, &mut listing, &object);
+                    live::lease_of(kind, &object)
+                }
+                watcher::Event::InitDone => {
+                    live.listed(kind, &std::mem::take(&mut listing));
+                    if let Some(seen) = &seen {
+                        seen.cancel();
+                    }
+                    None
+                }
+                watcher::Event::Apply(object) => {
+                    live.apply(kind, &object);
+                    live::lease_of(kind, &object)
+                }
+                watcher::Event::Delete(object) => {
+                    live.remove(kind, &object);
+                    live::lease_of(kind, &object)
+                }
+            };
+            future::ready(touched.map(|lease| ObjectRef::new(&lease).within(&system)))
+        })
         .boxed()
 }
 

@@ -1,6 +1,6 @@
 //! Fixtures of the reconcile tests: one lease, its manifest, and a context on a mock API server.
 
-use std::{cell::Cell, collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{cell::Cell, collections::{BTreeMap, BTreeSet}, path::PathBuf, sync::Arc};
 
 use crd::{
     ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, PreviousManifest,
@@ -32,9 +32,11 @@ use super::{
     Context, Stores,
     build::workload,
     hosts::proofs::Proofs,
+    live::Listing,
     memory::Memory,
+    owned::Kind,
     rollout::Course,
-    run::Synced,
+    run::{RENDERED, Synced},
     tiers::Confinement,
     validate::{Activity, Validated},
 };
@@ -290,6 +292,7 @@ impl Scenario {
             synced,
             metrics,
             images: super::images::ImageBook::new(None),
+            live: Arc::default(),
             memory: Memory::default(),
             proofs: Arc::new(Proofs::new().0),
             clock,
@@ -358,10 +361,40 @@ impl Scenario {
 
     /// Reconciles what is on the server and returns the writes, as `VERB path` without the lease's name.
     pub(crate) async fn reconcile(&self) -> Result<Vec<String>, super::Error> {
+        self.watch();
         self.api.take_requests();
         let lease = self.lease();
         super::reconcile(Arc::new(lease), self.ctx.clone()).await?;
         Ok(self.writes())
+    }
+
+    /// Plays the watches: everything that is on the server has been seen, and nothing else.
+    pub(crate) fn watch(&self) {
+        let mut listings: BTreeMap<Kind, Listing> =
+            RENDERED.into_iter().map(|kind| (kind, self.ctx.live.listing())).collect();
+        for path in self.api.paths() {
+            let kind = match path.rsplit('/').nth(1) {
+                Some("namespaces") => Kind::Namespace,
+                Some("resourcequotas") => Kind::ResourceQuota,
+                Some("limitranges") => Kind::LimitRange,
+                Some("networkpolicies") => Kind::NetworkPolicy,
+                Some("serviceaccounts") => Kind::ServiceAccount,
+                Some("rolebindings") => Kind::RoleBinding,
+                Some("deployments") => Kind::Deployment,
+                Some("statefulsets") => Kind::StatefulSet,
+                Some("services") => Kind::Service,
+                Some("httproutes") => Kind::HttpRoute,
+                _ => continue,
+            };
+            let object = self.api.find(&path).unwrap();
+            if object["metadata"]["labels"][crd::labels::MANAGED_BY] == crd::labels::MANAGED_BY_VALUE {
+                let object = serde_json::from_value(object).unwrap();
+                self.ctx.live.list(kind, listings.entry(kind).or_insert_with(|| self.ctx.live.listing()), &object);
+            }
+        }
+        for (kind, listing) in &listings {
+            self.ctx.live.listed(*kind, listing);
+        }
     }
 
     pub(crate) fn writes(&self) -> Vec<String> {

@@ -94,8 +94,8 @@ async fn a_deleted_or_edited_object_is_repaired() {
     assert_eq!(
         scenario.reconcile().await.unwrap(),
         [
-            "APPLY /api/v1/namespaces/LEASE",
-            "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/lease",
+            "PUT /api/v1/namespaces/LEASE",
+            "PUT /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/lease",
             "APPLY /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/from-gateway-web",
         ]
     );
@@ -142,7 +142,7 @@ async fn a_changed_manifest_changes_its_services_and_prunes_the_others() {
     // The smaller quota is in force only after the quota controller has seen it.
     assert_eq!(
         scenario.reconcile().await.unwrap(),
-        ["APPLY /api/v1/namespaces/LEASE/resourcequotas/lease", STATUS]
+        ["PUT /api/v1/namespaces/LEASE/resourcequotas/lease", STATUS]
     );
     scenario.api.run_quota_controller();
     assert_eq!(

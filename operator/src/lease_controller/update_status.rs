@@ -36,7 +36,7 @@ pub enum Error {
 pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -> Result<(), Error> {
     let current = ctx.memory.status(lease);
     let now = (ctx.clock)();
-    let wanted = status::compute(Observation {
+    let mut wanted = status::compute(Observation {
         lease,
         current: &current,
         outcome,
@@ -46,6 +46,7 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
         refused_pods: &ctx.memory.refused_pods(lease),
         now,
     });
+    wanted.objects_digest = ctx.memory.objects_digest(lease).or(wanted.objects_digest);
     if wanted == current {
         return Ok(());
     }

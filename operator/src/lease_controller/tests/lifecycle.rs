@@ -4,11 +4,11 @@ use crd::{ComputeLeaseStatus, Rollout};
 
 use super::*;
 
-const QUOTA: &str = "APPLY /api/v1/namespaces/LEASE/resourcequotas/lease";
-const DATABASE: &str = "APPLY /apis/apps/v1/namespaces/LEASE/statefulsets/database";
-const WEB: &str = "APPLY /apis/apps/v1/namespaces/LEASE/deployments/web";
+const QUOTA: &str = "PUT /api/v1/namespaces/LEASE/resourcequotas/lease";
+const DATABASE: &str = "PUT /apis/apps/v1/namespaces/LEASE/statefulsets/database";
+const WEB: &str = "PUT /apis/apps/v1/namespaces/LEASE/deployments/web";
 const SECRET: &str = "APPLY /api/v1/namespaces/LEASE/secrets/web-env";
-const WORKER: &str = "APPLY /apis/apps/v1/namespaces/LEASE/deployments/worker";
+const WORKER: &str = "PUT /apis/apps/v1/namespaces/LEASE/deployments/worker";
 const EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/SYSTEM/events";
 
 fn status(scenario: &Scenario) -> ComputeLeaseStatus {
