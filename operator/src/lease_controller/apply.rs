@@ -152,7 +152,8 @@ impl Applier<'_> {
             return Ok(Progress::AwaitingQuota);
         }
         let keep = Keep::of(&network_policies, &services);
-        let policies = network_policies.into_iter().map(|policy| self.object(&name, Kind::NetworkPolicy, policy));
+        let policies =
+            network_policies.into_iter().map(|policy| self.object(&name, Kind::NetworkPolicy, policy));
         let accounts =
             service_accounts.into_iter().map(|account| self.object(&name, Kind::ServiceAccount, account));
         // What bounds and names the pods does not depend on each other; the pods depend on all of it.
@@ -211,10 +212,9 @@ impl Applier<'_> {
         if let Some(secret) = secret {
             // The template carries a digest of the Secret, so an applied workload proves an applied Secret.
             // Only a pod that misses it can tell that it was deleted since: the operator may not look.
-            let applied = self
-                .owned
-                .find(workload.kind, &name)
-                .is_some_and(|found| found.applied_hash.as_ref() == Some(&workload.hash) && !found.terminating);
+            let applied = self.owned.find(workload.kind, &name).is_some_and(|found| {
+                found.applied_hash.as_ref() == Some(&workload.hash) && !found.terminating
+            });
             if !applied || self.missing_secrets.contains(&name) {
                 self.secret(namespace, secret).await?;
             }
@@ -313,7 +313,8 @@ impl Applier<'_> {
         let expected = self.expected();
         let known = expected.get(&(wanted.kind, wanted.name.clone()));
         !found.terminating
-            && known.is_some_and(|known| known.wanted == wanted.hash && known.fingerprint == found.fingerprint)
+            && known
+                .is_some_and(|known| known.wanted == wanted.hash && known.fingerprint == found.fingerprint)
     }
 
     fn wrote(&self, wanted: &Wanted, written: &DynamicObject, verb: Verb) {
@@ -451,10 +452,7 @@ fn post_params() -> PostParams {
 
 /// Whether anybody but us decided a field of an object, other than its status.
 fn has_other_writers(object: &DynamicObject) -> bool {
-    object
-        .metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .any(|entry| entry.manager.as_deref() != Some(labels::OPERATOR_FIELD_MANAGER) && entry.subresource.is_none())
+    object.metadata.managed_fields.iter().flatten().any(|entry| {
+        entry.manager.as_deref() != Some(labels::OPERATOR_FIELD_MANAGER) && entry.subresource.is_none()
+    })
 }

@@ -60,7 +60,9 @@ impl Live {
 
     /// Notes that an object is gone. A later one of the same name stays.
     pub fn remove(&self, kind: Kind, object: &DynamicObject) {
-        let (Some(lease), Some(name)) = (lease_of(kind, object), object.metadata.name.as_deref()) else { return };
+        let (Some(lease), Some(name)) = (lease_of(kind, object), object.metadata.name.as_deref()) else {
+            return;
+        };
         self.forget(kind, &lease, name, object.metadata.uid.as_deref());
     }
 
@@ -119,11 +121,12 @@ impl Live {
 
 impl Index {
     fn put(&mut self, kind: Kind, object: &DynamicObject, record: OwnedMeta) {
-        let (Some(lease), Some(name)) = (lease_of(kind, object), object.metadata.name.clone()) else { return };
+        let (Some(lease), Some(name)) = (lease_of(kind, object), object.metadata.name.clone()) else {
+            return;
+        };
         let known = self.leases.entry(lease).or_default().0.entry(kind).or_default();
-        let is_old = known
-            .get(&name)
-            .is_some_and(|known| known.uid == record.uid && known.version > record.version);
+        let is_old =
+            known.get(&name).is_some_and(|known| known.uid == record.uid && known.version > record.version);
         if !is_old {
             known.insert(name, record);
         }

@@ -77,9 +77,11 @@ impl Memory {
     pub fn objects_digest(&self, lease: &ComputeLease) -> Option<String> {
         self.lease(lease, |memory| {
             let expected = memory.expected.as_ref().filter(|expected| !expected.is_empty())?;
-            Some(live::digest(expected.iter().map(|((kind, name), known)| {
-                (*kind, name.as_str(), known.fingerprint.as_str())
-            })))
+            Some(live::digest(
+                expected
+                    .iter()
+                    .map(|((kind, name), known)| (*kind, name.as_str(), known.fingerprint.as_str())),
+            ))
         })
     }
 

@@ -92,7 +92,8 @@ impl Synced {
     pub(crate) fn complete() -> Self {
         let synced = Self::default();
         let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, owned } = &synced;
-        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes].into_iter().chain(owned) {
+        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes].into_iter().chain(owned)
+        {
             watch.cancel();
         }
         synced
@@ -124,7 +125,8 @@ impl Synced {
     /// Waits until all watches have.
     pub async fn all(&self) {
         let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, owned } = self;
-        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes].into_iter().chain(owned) {
+        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes].into_iter().chain(owned)
+        {
             watch.cancelled().await;
         }
     }
@@ -187,7 +189,14 @@ pub async fn run(
     ];
     // Without a Gateway the kind may not exist, and its watch would only fail.
     if ctx.settings.exposure.is_some() {
-        triggers.push(owned_triggers::<HttpRoute>(client, metrics, &system, Kind::HttpRoute, &ctx.live, &synced));
+        triggers.push(owned_triggers::<HttpRoute>(
+            client,
+            metrics,
+            &system,
+            Kind::HttpRoute,
+            &ctx.live,
+            &synced,
+        ));
     }
     let mut triggers = stream::select_all(triggers);
     let may_work =

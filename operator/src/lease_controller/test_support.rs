@@ -1,6 +1,11 @@
 //! Fixtures of the reconcile tests: one lease, its manifest, and a context on a mock API server.
 
-use std::{cell::Cell, collections::{BTreeMap, BTreeSet}, path::PathBuf, sync::Arc};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use crd::{
     ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, PreviousManifest,
@@ -389,7 +394,11 @@ impl Scenario {
             let object = self.api.find(&path).unwrap();
             if object["metadata"]["labels"][crd::labels::MANAGED_BY] == crd::labels::MANAGED_BY_VALUE {
                 let object = serde_json::from_value(object).unwrap();
-                self.ctx.live.list(kind, listings.entry(kind).or_insert_with(|| self.ctx.live.listing()), &object);
+                self.ctx.live.list(
+                    kind,
+                    listings.entry(kind).or_insert_with(|| self.ctx.live.listing()),
+                    &object,
+                );
             }
         }
         for (kind, listing) in &listings {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{test_support::*, *};
 
+mod drift;
 mod ending;
 mod lifecycle;
 
@@ -22,9 +23,9 @@ const CREATED: [&str; 13] = [
     "APPLY /apis/apps/v1/namespaces/LEASE/statefulsets/database",
     "APPLY /api/v1/namespaces/LEASE/services/database",
     "APPLY /api/v1/namespaces/LEASE/secrets/web-env",
+    "APPLY /apis/apps/v1/namespaces/LEASE/deployments/worker",
     "APPLY /apis/apps/v1/namespaces/LEASE/deployments/web",
     "APPLY /api/v1/namespaces/LEASE/services/web",
-    "APPLY /apis/apps/v1/namespaces/LEASE/deployments/worker",
     STATUS,
 ];
 const STATUS: &str = "APPLY /apis/leasehold.dev/v1alpha1/namespaces/SYSTEM/computeleases/LEASE/status";

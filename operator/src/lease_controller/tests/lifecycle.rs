@@ -42,7 +42,7 @@ async fn settle(scenario: &Scenario) -> Vec<String> {
 async fn a_pause_leaves_no_room_for_pods_and_keeps_the_volumes() {
     let mut scenario = Scenario::provisioned(&manifest_yaml()).await;
     scenario.change_lease(|lease| lease.spec.desired = DesiredState::Paused);
-    assert_eq!(settle(&scenario).await, [QUOTA, DATABASE, SECRET, WEB, WORKER]);
+    assert_eq!(settle(&scenario).await, [QUOTA, DATABASE, SECRET, WORKER, WEB]);
     let quota = format!("{}/resourcequotas/lease", namespace_path());
     assert_eq!(scenario.api.find(&quota).unwrap()["spec"]["hard"]["pods"], "0");
     let set = format!("/apis/apps/v1/namespaces/{}/statefulsets/database", name());
@@ -62,7 +62,7 @@ async fn a_pause_leaves_no_room_for_pods_and_keeps_the_volumes() {
     assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
 
     scenario.change_lease(|lease| lease.spec.desired = DesiredState::Running);
-    assert_eq!(settle(&scenario).await, [QUOTA, DATABASE, SECRET, WEB, WORKER]);
+    assert_eq!(settle(&scenario).await, [QUOTA, DATABASE, SECRET, WORKER, WEB]);
     assert_eq!(ready_reason(&scenario), (Phase::Provisioning, reason::AWAITING_PODS.to_owned()));
     for pod in [pod("web", 0), pod("web", 1), pod("database", 0), pod("worker", 0)] {
         scenario.put_pod(pod);
@@ -199,7 +199,7 @@ async fn a_revision_above_the_limits_is_refused_and_the_one_before_is_kept_as_it
     let greedy = manifest_yaml().replacen("replicas: 2", "replicas: 9", 1);
     scenario.update_manifest(&greedy, 2);
     scenario.api.remove(&format!("/apis/apps/v1/namespaces/{}/deployments/worker", name()));
-    assert_eq!(scenario.reconcile().await.unwrap(), [WORKER, STATUS]);
+    assert_eq!(scenario.reconcile().await.unwrap(), [WORKER.replace("PUT", "APPLY"), STATUS.to_owned()]);
     let status = status(&scenario);
     let accepted = condition::find(&status.conditions, condition::ACCEPTED).unwrap();
     assert_eq!((accepted.status.as_str(), accepted.reason.as_str()), ("False", reason::LIMITS_EXCEEDED));
