@@ -99,7 +99,7 @@ async fn every_field_of_every_object_is_put_back_when_somebody_changes_it() {
         }
     }
     println!("{fields} fields of {objects} objects");
-    assert!(objects == 14 && fields > 200, "{fields} fields of {objects} objects");
+    assert!(objects == 13 && fields > 200, "{fields} fields of {objects} objects");
 }
 
 #[tokio::test]
@@ -112,8 +112,6 @@ async fn what_somebody_adds_to_an_object_is_removed() {
             object["metadata"]["annotations"]["leasehold.dev/foreign"] = json!("x");
         })
         .await;
-        is_undone(&scenario, &path, "finalizer", |object| object["metadata"]["finalizers"] = json!(["x/y"]))
-            .await;
         is_undone(&scenario, &path, "unknown field", |object| object["unheardOf"] = json!({"a": 1})).await;
         if path.contains("/services/") {
             is_undone(&scenario, &path, "selector", |object| object["spec"]["selector"]["x"] = json!("y"))
