@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod build;
 pub mod cleanup;
+pub mod contest;
 pub mod dereference;
 pub mod diagnosis;
 pub mod end;
@@ -48,6 +49,7 @@ use tokio::time::Instant;
 use self::{
     apply::{Applier, Progress},
     build::{ClusterAddresses, LeaseObjects},
+    contest::Contest,
     dereference::{ManifestState, NamespaceState, StorageState},
     end::Ending,
     hosts::proofs::Proofs,
@@ -228,19 +230,24 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     }
     let objects = build::build(&validated, &ctx.settings, &found.addresses);
     match apply_all(lease, ctx, &found, objects).await {
-        Ok(applied) => {
+        Ok((applied, contests)) => {
+            events::contested(&ctx.recorder, &ctx.memory, lease, &contests, (ctx.clock)()).await;
             if applied == Applied::Complete {
                 note_refused_pods(lease, ctx, &validated).await.map_err(Error::Dereference)?;
             }
-            update_status::update(lease, ctx, Outcome::of(applied, &validated))
-                .await
-                .map_err(Error::UpdateStatus)?;
-            Ok(Action::requeue(match applied {
+            // A quota comes into force within moments, of which nobody needs to read.
+            if !ctx.memory.is_brief(lease, applied, (ctx.clock)()) {
+                update_status::update(lease, ctx, Outcome::of(applied, &validated))
+                    .await
+                    .map_err(Error::UpdateStatus)?;
+            }
+            let again = match applied {
                 Applied::Complete => complete(lease, &ctx.memory.status(lease), &validated),
                 Applied::AwaitingQuota | Applied::NamespaceConflict | Applied::NamespaceTerminating => {
                     LOOK_AGAIN
                 }
-            }))
+            };
+            Ok(Action::requeue(contests.iter().map(|contest| contest.wait).min().unwrap_or(again).min(again)))
         }
         Err(error) => {
             let outcome = Outcome::Failed { lease: &validated, message: error.to_string() };
@@ -415,11 +422,12 @@ async fn apply_all(
     ctx: &Context,
     found: &Dereferenced,
     objects: LeaseObjects,
-) -> Result<Applied, apply::Error> {
+) -> Result<(Applied, Vec<Contest>), apply::Error> {
+    let terminating = Ok((Applied::NamespaceTerminating, Vec::new()));
     let namespace = match &found.namespace {
-        NamespaceState::Foreign => return Ok(Applied::NamespaceConflict),
-        NamespaceState::OthersTerminating => return Ok(Applied::NamespaceTerminating),
-        NamespaceState::Ours(namespace) if namespace.terminating => return Ok(Applied::NamespaceTerminating),
+        NamespaceState::Foreign => return Ok((Applied::NamespaceConflict, Vec::new())),
+        NamespaceState::OthersTerminating => return terminating,
+        NamespaceState::Ours(namespace) if namespace.terminating => return terminating,
         NamespaceState::Ours(namespace) => Some(namespace),
         NamespaceState::Missing => None,
     };
@@ -436,14 +444,18 @@ async fn apply_all(
         missing_secrets: &missing_secrets,
         live: &ctx.live,
         expected: Mutex::new(expected),
+        contests: Mutex::default(),
+        now: (ctx.clock)(),
     };
     let progress = applier.apply(objects).await;
     ctx.memory.put_expected(lease, applier.expected.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Ok(match progress? {
+    let contests = applier.contests.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let applied = match progress? {
         Progress::Complete => Applied::Complete,
         Progress::AwaitingQuota => Applied::AwaitingQuota,
         Progress::NamespaceConflict => Applied::NamespaceConflict,
-    })
+    };
+    Ok((applied, contests))
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub const AWAITING_QUOTA: &str = "AwaitingQuota";
 pub const OBJECTS_APPLIED: &str = "ObjectsApplied";
 /// A call to the API server failed and will be repeated.
 pub const API_ERROR: &str = "ApiError";
+/// Somebody changes an object of the lease again and again, so it is put back more seldom.
+pub const OBJECT_CONTESTED: &str = "ObjectContested";
 /// Every host leads to its service.
 pub const HOSTS_ROUTED: &str = "HostsRouted";
 /// Another lease holds the host.

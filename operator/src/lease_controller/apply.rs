@@ -12,6 +12,7 @@ use std::{
 
 use crd::labels;
 use futures::future::try_join_all;
+use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
@@ -30,6 +31,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     build::{LeaseObjects, ServiceObjects, Workload, secret},
+    contest::{Contest, Repairs},
     live::{self, Live},
     owned::{Kind, Owned, OwnedMeta},
 };
@@ -97,6 +99,8 @@ pub struct Known {
     pub wanted: String,
     /// Fingerprint of what came of it.
     pub fingerprint: String,
+    /// How often it was put back.
+    pub repairs: Repairs,
 }
 
 /// What is expected when this process sees a lease for the first time: all as it is, if it is as it was left.
@@ -106,7 +110,11 @@ pub fn at_first_sight(owned: &Owned, left: Option<&str>) -> Expected {
     for (kind, all) in &owned.0 {
         for (name, found) in all {
             if let (Some(wanted), true) = (&found.applied_hash, untouched || *kind == Kind::HttpRoute) {
-                let known = Known { wanted: wanted.clone(), fingerprint: found.fingerprint.clone() };
+                let known = Known {
+                    wanted: wanted.clone(),
+                    fingerprint: found.fingerprint.clone(),
+                    repairs: Repairs::default(),
+                };
                 expected.insert((*kind, name.clone()), known);
             }
         }
@@ -130,6 +138,10 @@ pub struct Applier<'a> {
     pub live: &'a Live,
     /// Memory of earlier runs.
     pub expected: Mutex<Expected>,
+    /// Objects that were left as others made them, for now.
+    pub contests: Mutex<Vec<Contest>>,
+    /// The time.
+    pub now: Timestamp,
 }
 
 impl Applier<'_> {
@@ -180,7 +192,7 @@ impl Applier<'_> {
     async fn namespace(&self, namespace: Namespace) -> Result<bool, Error> {
         if let Some(existing) = self.namespace {
             let wanted = Wanted::of(Kind::Namespace, namespace)?;
-            if !self.is_current(&wanted, existing) {
+            if self.is_due(&wanted, Some(existing)) {
                 self.replace(&self.cluster::<Namespace>(), &wanted, Some(existing)).await?;
             }
             return Ok(true);
@@ -255,11 +267,12 @@ impl Applier<'_> {
     }
 
     async fn wanted(&self, api: &Api<DynamicObject>, wanted: Wanted) -> Result<Option<DynamicObject>, Error> {
-        match self.owned.find(wanted.kind, &wanted.name) {
-            // It can only be made again once it is gone, which the watch tells.
-            Some(found) if found.terminating => Ok(None),
-            Some(found) if self.is_current(&wanted, found) => Ok(None),
-            Some(found) => self.replace(api, &wanted, Some(found)).await.map(Some),
+        let found = self.owned.find(wanted.kind, &wanted.name);
+        if !self.is_due(&wanted, found) {
+            return Ok(None);
+        }
+        match found {
+            Some(_) => self.replace(api, &wanted, found).await.map(Some),
             None => self.create(api, &wanted).await.map(Some),
         }
     }
@@ -308,20 +321,46 @@ impl Applier<'_> {
         }
     }
 
-    /// Whether an object is as we left it, and we left it as it is wanted now.
-    fn is_current(&self, wanted: &Wanted, found: &OwnedMeta) -> bool {
-        let expected = self.expected();
-        let known = expected.get(&(wanted.kind, wanted.name.clone()));
-        !found.terminating
-            && known
-                .is_some_and(|known| known.wanted == wanted.hash && known.fingerprint == found.fingerprint)
+    /// Whether an object is to be written now: it is not as we left it, or not left as it is wanted now. What somebody changes
+    /// again and again has to wait.
+    fn is_due(&self, wanted: &Wanted, found: Option<&OwnedMeta>) -> bool {
+        // It can only be made again once it is gone, which the watch tells.
+        if found.is_some_and(|found| found.terminating) {
+            return false;
+        }
+        let mut expected = self.expected();
+        let known = expected.get_mut(&(wanted.kind, wanted.name.clone()));
+        let Some(known) = known.filter(|known| known.wanted == wanted.hash) else { return true };
+        if found.is_some_and(|found| found.fingerprint == known.fingerprint) {
+            return false;
+        }
+        if let Some(wait) = known.repairs.wait(self.now) {
+            let contest = Contest {
+                kind: wanted.kind,
+                name: wanted.name.clone(),
+                repairs: known.repairs.lately(self.now),
+                by: found.and_then(|found| found.changed_by.clone()),
+                wait,
+            };
+            self.contests.lock().unwrap_or_else(PoisonError::into_inner).push(contest);
+            return false;
+        }
+        known.repairs = known.repairs.and_one(self.now);
+        true
     }
 
     fn wrote(&self, wanted: &Wanted, written: &DynamicObject, verb: Verb) {
         self.metrics.api_write(wanted.kind, verb);
         self.live.wrote(wanted.kind, written);
-        let known = Known { wanted: wanted.hash.clone(), fingerprint: live::record(written).fingerprint };
-        self.expected().insert((wanted.kind, wanted.name.clone()), known);
+        let mut expected = self.expected();
+        let key = (wanted.kind, wanted.name.clone());
+        let before = expected.get(&key).filter(|known| known.wanted == wanted.hash);
+        let known = Known {
+            wanted: wanted.hash.clone(),
+            fingerprint: live::record(written).fingerprint,
+            repairs: before.map(|known| known.repairs).unwrap_or_default(),
+        };
+        expected.insert(key, known);
     }
 
     fn expected(&self) -> MutexGuard<'_, Expected> {

@@ -11,7 +11,13 @@ use kube::{
     runtime::events::{Event, EventType, Recorder},
 };
 
-use super::{Error, memory::Memory, validate::Refusal};
+use super::{
+    Error,
+    contest::Contest,
+    diagnosis::text::{self, Hidden},
+    memory::Memory,
+    validate::Refusal,
+};
 use crate::metrics::Metrics;
 
 /// Tells once that a lease was refused, when the reason is a new one.
@@ -97,6 +103,29 @@ pub async fn meter_silent(recorder: &Recorder, lease: &ComputeLease, waited: Dur
         waited.as_secs()
     );
     publish(recorder, lease, reason::METER_SILENT, "End", note).await;
+}
+
+/// Tells which objects somebody changes again and again, and who.
+pub async fn contested(
+    recorder: &Recorder,
+    memory: &Memory,
+    lease: &ComputeLease,
+    contests: &[Contest],
+    now: Timestamp,
+) {
+    for Contest { kind, name, repairs, by, wait } in contests {
+        if memory.is_news(lease, &format!("{kind} {name}"), reason::OBJECT_CONTESTED, now) {
+            let by = match by {
+                Some(by) => format!("somebody, last {}, changes", text::line(by, &Hidden::default(), 128)),
+                None => "somebody deletes or changes".to_owned(),
+            };
+            let note = format!(
+                "{by} {kind} {name} again and again: it was put back {repairs} times, and will be again in {} s",
+                wait.as_secs().max(1)
+            );
+            publish(recorder, lease, reason::OBJECT_CONTESTED, "Repair", note).await;
+        }
+    }
 }
 
 async fn publish(recorder: &Recorder, lease: &ComputeLease, reason: &str, action: &str, note: String) {

@@ -11,8 +11,10 @@ use crd::{ComputeLease, ComputeLeaseStatus, FinalLog, condition};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{apply::Expected, last_words::LastWords, live};
+use super::{Applied, apply::Expected, last_words::LastWords, live};
 
+/// How long a quota may be awaited before the status says so.
+const MOMENTS: SignedDuration = SignedDuration::from_secs(5);
 /// How long the same news is not told again.
 const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 /// What is remembered of one lease's news: far more than a manifest's services have causes at once.
@@ -28,6 +30,8 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct LeaseMemory {
     expected: Option<Expected>,
+    /// Since when the quota is awaited.
+    awaiting_quota: Option<Timestamp>,
     written_status: Option<ComputeLeaseStatus>,
     failures: u32,
     /// When which reason of which subject was told last.
@@ -82,6 +86,17 @@ impl Memory {
                     .iter()
                     .map(|((kind, name), known)| (*kind, name.as_str(), known.fingerprint.as_str())),
             ))
+        })
+    }
+
+    /// Whether a lease waits for its quota, and does so only since moments.
+    pub fn is_brief(&self, lease: &ComputeLease, applied: Applied, now: Timestamp) -> bool {
+        self.lease(lease, |memory| {
+            if applied != Applied::AwaitingQuota {
+                memory.awaiting_quota = None;
+                return false;
+            }
+            now.duration_since(*memory.awaiting_quota.get_or_insert(now)) < MOMENTS
         })
     }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use crd::labels;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
 
 /// A kind that the operator writes: label of a metric, never free text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,6 +79,8 @@ pub struct OwnedMeta {
     pub written: u64,
     /// Digest of everything that is ours to decide.
     pub fingerprint: String,
+    /// Who changed it last, other than us and those who only leave notes.
+    pub changed_by: Option<String>,
     /// Of a quota: whether the quota controller has taken over every bound.
     pub enforced: bool,
     /// Whether it is being deleted.
@@ -95,9 +98,25 @@ impl From<&ObjectMeta> for OwnedMeta {
                 .filter(|value| *value == labels::MANAGED_BY_VALUE)
                 .and_then(|_| annotation(labels::COMPUTE_LEASE_UID)),
             terminating: metadata.deletion_timestamp.is_some(),
+            changed_by: last_of_others(metadata),
             ..Self::default()
         }
     }
+}
+
+/// The manager who changed an object last. Controllers that note something in annotations or in the status change nothing of ours.
+fn last_of_others(metadata: &ObjectMeta) -> Option<String> {
+    let others = metadata.managed_fields.iter().flatten().filter(|entry| {
+        entry.manager.as_deref() != Some(labels::OPERATOR_FIELD_MANAGER)
+            && entry.subresource.is_none()
+            && !entry.fields_v1.as_ref().is_some_and(|fields| is_note(&fields.0))
+    });
+    others.max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?.manager.clone()
+}
+
+fn is_note(fields: &Value) -> bool {
+    let only = |value: &Value, key: &str| value.as_object().is_some_and(|all| all.keys().eq([key]));
+    only(fields, "f:metadata") && only(&fields["f:metadata"], "f:annotations")
 }
 
 /// Objects of a lease that are there, by kind and name. Secrets are missing: the operator may not list them.

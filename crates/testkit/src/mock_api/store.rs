@@ -110,6 +110,12 @@ impl Store {
         if !wanted.is_null() && *wanted != old["metadata"]["resourceVersion"] {
             return Err(StatusCode::CONFLICT);
         }
+        let finalizers = body["metadata"]["finalizers"].clone();
+        if target.subresource.is_none() && !old["metadata"]["finalizers"].is_null() {
+            let mut bare = old;
+            bare["metadata"]["finalizers"] = finalizers;
+            self.objects.insert(target.object(), bare);
+        }
         self.apply(target, "", body)
     }
 

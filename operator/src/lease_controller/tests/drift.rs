@@ -61,6 +61,8 @@ fn changed(value: &Value) -> Value {
 /// Puts a changed object there, and expects that one reconciliation undoes it and the next finds nothing to do.
 async fn is_undone(scenario: &Scenario, path: &str, what: &str, change: impl FnOnce(&mut Value)) {
     let wanted = decided(scenario, path);
+    // Long enough to be no part of a quarrel.
+    pass(3600);
     let mut object = scenario.api.find(path).unwrap();
     change(&mut object);
     scenario.api.insert(path, object);
@@ -110,6 +112,10 @@ async fn what_somebody_adds_to_an_object_is_removed() {
             .await;
         is_undone(&scenario, &path, "annotation", |object| {
             object["metadata"]["annotations"]["leasehold.dev/foreign"] = json!("x");
+        })
+        .await;
+        is_undone(&scenario, &path, "finalizer", |object| {
+            object["metadata"]["finalizers"] = json!(["foreign/forever"]);
         })
         .await;
         is_undone(&scenario, &path, "unknown field", |object| object["unheardOf"] = json!({"a": 1})).await;
@@ -225,4 +231,73 @@ async fn a_reconciliation_reads_the_manifest_and_nothing_else() {
         .map(|request| format!("{} {}", request.verb, request.path))
         .collect();
     assert_eq!(reads, [format!("GET /api/v1/namespaces/{SYSTEM}/secrets/{}", name().manifest_secret())]);
+}
+
+fn manager(name: &str, fields: &Value, second: i64) -> Value {
+    let time = jiff::Timestamp::from_second(second).unwrap();
+    json!({"manager": name, "operation": "Update", "time": time, "fieldsType": "FieldsV1", "fieldsV1": fields})
+}
+
+#[tokio::test]
+async fn an_object_that_somebody_changes_again_and_again_is_put_back_more_seldom_and_names_who_does() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let path = format!("/api/v1/namespaces/{}/services/web", name());
+    let wanted = decided(&scenario, &path);
+    let quarrel = || {
+        let mut object = scenario.api.find(&path).unwrap();
+        object["spec"]["externalIPs"] = json!(["192.0.2.1"]);
+        object["metadata"]["managedFields"] = json!([
+            manager("leasehold-operator", &json!({"f:spec": {}}), 1),
+            manager("meddler\n", &json!({"f:spec": {"f:externalIPs": {}}}), 2),
+            manager("note-taker", &json!({"f:metadata": {"f:annotations": {"f:x": {}}}}), 3),
+        ]);
+        scenario.api.insert(&path, object);
+    };
+    for round in 0..5 {
+        quarrel();
+        scenario.reconcile().await.unwrap();
+        assert_eq!(decided(&scenario, &path), wanted, "round {round}");
+    }
+    quarrel();
+    let events = |writes: &[String]| writes.iter().filter(|write| write.contains("/events")).count();
+    let left = scenario.reconcile().await.unwrap();
+    assert!(left.len() == 1 && events(&left) == 1, "{left:?}");
+    let told = scenario.api.paths().into_iter().find(|path| path.contains("/events/")).unwrap();
+    assert_eq!(
+        scenario.api.find(&told).unwrap()["note"],
+        "somebody, last meddler, changes Service web again and again: it was put back 5 times, and will be again in 2 s"
+    );
+    // Other objects are put back at once, and this one when its time has come.
+    let policy = format!("/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies/lease", name());
+    let mut opened = scenario.api.find(&policy).unwrap();
+    opened["spec"]["egress"] = json!([{}]);
+    scenario.api.insert(&policy, opened);
+    assert_eq!(
+        scenario.reconcile().await.unwrap(),
+        ["PUT /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/lease"]
+    );
+    pass(2);
+    assert_eq!(scenario.reconcile().await.unwrap(), ["PUT /api/v1/namespaces/LEASE/services/web"]);
+    assert_eq!(decided(&scenario, &path), wanted);
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_object_that_somebody_deletes_again_and_again_is_made_more_seldom() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let path = format!("/api/v1/namespaces/{}/services/web", name());
+    let mut made = 0;
+    for _ in 0..50 {
+        scenario.api.remove(&path);
+        made += scenario
+            .reconcile()
+            .await
+            .unwrap()
+            .iter()
+            .filter(|write| write.contains("/services/web"))
+            .count();
+    }
+    assert_eq!(made, 5);
+    pass(2);
+    assert_eq!(scenario.reconcile().await.unwrap(), ["APPLY /api/v1/namespaces/LEASE/services/web"]);
 }
