@@ -99,6 +99,11 @@ impl Metrics {
         self.api_writes.with_label_values(&[&kind.to_string(), verb.as_str()]).inc();
     }
 
+    /// Reconciliations so far.
+    pub fn reconciliations(&self) -> u64 {
+        self.reconcile_seconds.get_sample_count()
+    }
+
     /// All writes so far.
     pub fn api_writes(&self) -> u64 {
         use prometheus::core::Collector;
