@@ -49,7 +49,7 @@ pub enum LastUsage {
 pub async fn end(lease: &ComputeLease, ctx: &Context) -> Result<Ending, cleanup::Error> {
     let status = ctx.memory.status(lease);
     let known = condition::find(&status.conditions, condition::USAGE_COLLECTED);
-    if !known.is_some_and(|known| known.reason == reason::METER_SILENT) {
+    if known.is_none_or(|known| known.reason != reason::METER_SILENT) {
         let wait = ctx.settings.final_usage_wait;
         match last_usage(lease, waiting_since(&status), wait, (ctx.clock)()) {
             LastUsage::Settled => {}

@@ -36,7 +36,6 @@ pub fn build(lease: &Validated) -> LimitRange {
             ("memory", number(1)),
             ("ephemeral-storage", number(1)),
         ])),
-        ..LimitRangeItem::default()
     }];
     if let (Some(min), Some(max)) = (sizes().min(), sizes().max()) {
         limits.push(LimitRangeItem {
