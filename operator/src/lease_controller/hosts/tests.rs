@@ -58,7 +58,7 @@ fn strangers(released_at: Option<i64>) -> HostClaim {
 async fn a_proven_host_is_claimed_routed_and_given_back_at_the_end() {
     let scenario = Scenario::provisioned(&shop(HOST)).await;
     let made = format!("web-{}.apps.example.net", &name().label_value()[..26]);
-    assert_eq!(hostnames(&scenario), [made.clone()]);
+    assert_eq!(hostnames(&scenario), std::slice::from_ref(&made));
     assert_eq!(claim(&scenario), None);
     let record = format!("set the DNS record _leasehold.{HOST}. TXT \"{}\"", lease_id());
     assert_eq!(
