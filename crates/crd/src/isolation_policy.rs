@@ -60,6 +60,8 @@ pub struct IsolationPolicySpec {
     #[schemars(length(min = 1, max = 253))]
     pub priority_class: String,
     /// Labels of the nodes that pods of leases must ask for. Empty: every node.
+    // As a whole: of a map that is merged by its keys, an apply without keys would leave a null.
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     #[schemars(length(max = 64))]
     pub node_selector: BTreeMap<String, String>,
     /// Keys of the taints that pods of leases may tolerate.
