@@ -46,7 +46,7 @@ async fn check(cluster: &Cluster) -> Result<()> {
         (json!({"term": {"endsAt": 9}}), "endsAt may not be before startedAt"),
         (json!({"limits": {"gpuMilli": -1}}), "should be greater than or equal to 0"),
         (json!({"tenant": "0xABC"}), "should match"),
-        (json!({"desired": "Paused"}), "Unsupported value"),
+        (json!({"desired": "Asleep"}), "Unsupported value"),
     ];
     for (spec, wanted) in cases {
         let found = refusal(&api, &name, spec.clone()).await;
@@ -54,9 +54,13 @@ async fn check(cluster: &Cluster) -> Result<()> {
     }
     assert_eq!(refusal(&api, &name, json!({"term": {"endsAt": 15}})).await, "");
     assert_eq!(refusal(&api, &name, json!({"manifest": {"hash": zeros(64), "revision": 2}})).await, "");
-    assert_eq!(refusal(&api, &name, json!({"desired": DesiredState::Ended})).await, "");
-    let back = refusal(&api, &name, json!({"desired": DesiredState::Running})).await;
-    assert!(back.contains("desired may not go back from Ended to Running"), "{back}");
+    for desired in [DesiredState::Paused, DesiredState::Running, DesiredState::Paused, DesiredState::Ended] {
+        assert_eq!(refusal(&api, &name, json!({"desired": desired})).await, "");
+    }
+    for desired in [DesiredState::Running, DesiredState::Paused] {
+        let back = refusal(&api, &name, json!({"desired": desired})).await;
+        assert!(back.contains("desired may not go back from Ended"), "{back}");
+    }
 
     let usage = |sequence: i64, as_of: i64| {
         let zero = json!({
