@@ -102,7 +102,9 @@ async fn publishes(cluster: &Cluster) -> Result<()> {
     leases.patch(name.as_str(), &PatchParams::default(), &Patch::Merge(&end)).await?;
     let lease = phase(cluster, &name, Phase::Ended).await?;
     assert_eq!(reason_of(&lease, condition::USAGE_FINAL), reason::FINAL_USAGE_PUBLISHED);
-    assert_eq!(reason_of(&lease, condition::USAGE_COLLECTED), reason::FINAL_USAGE_PUBLISHED);
+    // Where the meter was the faster one, the operator had nothing to wait for and says nothing of it.
+    let waited = reason_of(&lease, condition::USAGE_COLLECTED);
+    assert!(["", reason::FINAL_USAGE_PUBLISHED].contains(&waited), "{waited}");
     assert_eq!(reason_of(&lease, condition::METERED), reason::TERM_ENDED);
     let usage = lease.status.as_ref().and_then(|status| status.usage.clone());
     assert!(usage.is_some_and(|usage| usage.sequence > later.sequence));
