@@ -104,7 +104,7 @@ struct RunArgs {
     /// Whether images are looked up in their registries before they are accepted: their digest and their size.
     #[arg(long, value_enum, default_value_t)]
     image_lookup: ImageLookup,
-    /// Registries ([http://]HOST[:PORT]) that may be asked although they are not on the public internet; with http://,
+    /// Registries, HOST or HOST:PORT, that may be asked although they are not on the public internet; with http:// before it,
     /// without TLS.
     #[arg(long = "allow-registry", value_delimiter = ',')]
     allowed_registries: Vec<AllowedRegistry>,
