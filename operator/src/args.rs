@@ -1,8 +1,9 @@
 //! Command line: reads flags, sets up what belongs to the process, and runs the operation.
 
 mod meter;
+mod process;
 
-use std::{io::Write, net::SocketAddr, num::NonZeroU32};
+use std::{io::Write, num::NonZeroU32};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -10,10 +11,9 @@ use crd::labels;
 use jiff::Timestamp;
 use kube::Client;
 use market::Tier;
-use telemetry::{AdminServer, Checks, LogFormat, Registry};
 use tokio::time::Duration;
 
-use self::meter::MeterArgs;
+use self::{meter::MeterArgs, process::ProcessArgs};
 use crate::{
     client::Rate,
     election::{self, ElectionSettings},
@@ -111,15 +111,8 @@ struct RunArgs {
     /// Seconds that the end of a lease waits for the meter's last word; then what it published last stands.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
     final_usage_wait: u64,
-    /// Address of /metrics, /healthz and /readyz.
-    #[arg(long, default_value = "0.0.0.0:8080")]
-    admin_addr: SocketAddr,
-    /// Form of the log lines: text or json.
-    #[arg(long, default_value_t)]
-    log_format: LogFormat,
-    /// Which log lines to write, such as info or warn,operator=debug.
-    #[arg(long, default_value = "info", env = "RUST_LOG")]
-    log_filter: String,
+    #[command(flatten)]
+    process: ProcessArgs,
 }
 
 impl Args {
@@ -166,19 +159,11 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         image_lookup,
         allowed_registries,
         final_usage_wait,
-        admin_addr,
-        log_format,
-        log_filter,
+        process,
     } = args;
-    telemetry::logging::init(log_format, &log_filter)?;
+    let process = process.start().await?;
     let host_records = exposure.host_records()?;
     let exposure = exposure.settings();
-    let shutdown = telemetry::shutdown::on_signal().context("failed to listen for signals")?;
-    let registry = Registry::new();
-    let ready = Checks::new();
-    let admin = AdminServer::bind(admin_addr).await?;
-    tracing::info!(addr = %admin_addr, "admin port is open");
-    let admin = tokio::spawn(admin.serve(registry.clone(), Checks::new(), ready.clone(), shutdown.clone()));
     let images = match image_lookup {
         ImageLookup::On => Some(
             registry::Registry::new(AddressRules::new(allowed_registries, public_egress_deny.clone()))
@@ -195,7 +180,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         ),
         rate: Rate { per_second: api_qps, burst: api_burst },
         images: ImageBook::new(images),
-        metrics: Metrics::register(&registry).context("failed to register metrics")?,
+        metrics: Metrics::register(&process.registry).context("failed to register metrics")?,
         settings: Settings {
             system_namespace: namespace,
             agent_service_account,
@@ -212,9 +197,6 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         },
         host_records,
     };
-    operation.run(&ready, shutdown.clone()).await?;
-    // Whatever made the controller stop, nothing else may go on without it.
-    shutdown.cancel();
-    admin.await.context("the admin server panicked")??;
-    Ok(())
+    operation.run(&process.ready, process.shutdown.clone()).await?;
+    process.end().await
 }

@@ -1,15 +1,15 @@
 //! Flags of `operator meter`, and what belongs to its process.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Parser;
 use crd::labels;
 use jiff::Timestamp;
 use kube::Client;
-use telemetry::{AdminServer, Checks, LogFormat, Registry};
 use tokio::time::Duration;
 
+use super::process::ProcessArgs;
 use crate::{
     client::Rate,
     election::{self, ElectionSettings},
@@ -54,15 +54,8 @@ pub(super) struct MeterArgs {
     /// File with the token that the kubelets are shown.
     #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount/token")]
     kubelet_token: PathBuf,
-    /// Address of /metrics, /healthz and /readyz.
-    #[arg(long, default_value = "0.0.0.0:8080")]
-    admin_addr: SocketAddr,
-    /// Form of the log lines: text or json.
-    #[arg(long, default_value_t)]
-    log_format: LogFormat,
-    /// Which log lines to write, such as info or warn,operator=debug.
-    #[arg(long, default_value = "info", env = "RUST_LOG")]
-    log_filter: String,
+    #[command(flatten)]
+    process: ProcessArgs,
 }
 
 impl MeterArgs {
@@ -79,22 +72,13 @@ impl MeterArgs {
             kubelet_ca,
             kubelet_insecure_tls: _,
             kubelet_token,
-            admin_addr,
-            log_format,
-            log_filter,
+            process,
         } = self;
-        telemetry::logging::init(log_format, &log_filter)?;
-        let shutdown = telemetry::shutdown::on_signal().context("failed to listen for signals")?;
+        let process = process.start().await?;
         let trust = match kubelet_ca {
             Some(ca) => KubeletTrust::Authority(ca),
             None => KubeletTrust::Anything,
         };
-        let registry = Registry::new();
-        let ready = Checks::new();
-        let admin = AdminServer::bind(admin_addr).await?;
-        tracing::info!(addr = %admin_addr, "admin port is open");
-        let admin =
-            tokio::spawn(admin.serve(registry.clone(), Checks::new(), ready.clone(), shutdown.clone()));
         let metering = Metering {
             client: Client::try_default().await.context("failed to find a cluster")?,
             election: ElectionSettings::new(
@@ -110,11 +94,9 @@ impl MeterArgs {
                 scrape_interval: Duration::from_secs(scrape_interval),
                 publish_interval: Duration::from_secs(publish_interval),
             },
-            metrics: MeterMetrics::register(&registry).context("failed to register metrics")?,
+            metrics: MeterMetrics::register(&process.registry).context("failed to register metrics")?,
         };
-        metering.run(&ready, shutdown.clone()).await?;
-        shutdown.cancel();
-        admin.await.context("the admin server panicked")??;
-        Ok(())
+        metering.run(&process.ready, process.shutdown.clone()).await?;
+        process.end().await
     }
 }
