@@ -93,6 +93,24 @@ impl Drop for Killable {
     }
 }
 
+/// What the operator of a test is told, without a Gateway.
+pub(crate) fn settings(system_namespace: &str) -> Result<Settings> {
+    Ok(Settings {
+        system_namespace: system_namespace.to_owned(),
+        agent_service_account: "leasehold-agent".to_owned(),
+        gateway_selector: "app.kubernetes.io/component=agent".parse()?,
+        dns_namespace: "kube-system".to_owned(),
+        dns_selector: "k8s-app=kube-dns".parse()?,
+        public_egress_deny: Vec::new(),
+        node_selector: "".parse()?,
+        node_taint: None,
+        tiers: [Tier::Strict].into(),
+        sandbox_runtime_class: "gvisor".to_owned(),
+        exposure: None,
+        final_usage_wait: FINAL_USAGE_WAIT,
+    })
+}
+
 fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str) -> Result<Operation> {
     Ok(Operation {
         client,
@@ -100,20 +118,7 @@ fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str)
         rate: Rate { per_second: MANY, burst: MANY },
         images: ImageBook::new(None),
         metrics,
-        settings: Settings {
-            system_namespace: cluster.system.clone(),
-            agent_service_account: "leasehold-agent".to_owned(),
-            gateway_selector: "app.kubernetes.io/component=agent".parse()?,
-            dns_namespace: "kube-system".to_owned(),
-            dns_selector: "k8s-app=kube-dns".parse()?,
-            public_egress_deny: Vec::new(),
-            node_selector: "".parse()?,
-            node_taint: None,
-            tiers: [Tier::Strict].into(),
-            sandbox_runtime_class: "gvisor".to_owned(),
-            exposure: None,
-            final_usage_wait: FINAL_USAGE_WAIT,
-        },
+        settings: settings(&cluster.system)?,
         host_records: None,
     })
 }

@@ -2,8 +2,6 @@
 //!
 //! Pods are sent as dry runs: what is asked is whether admission takes them, not whether they run.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use k8s_openapi::api::{
     core::v1::{Namespace, Pod, ServiceAccount},
@@ -25,24 +23,18 @@ use operator::{
 };
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, guestbook, lease_id};
+use crate::{
+    cluster::{Cluster, guestbook, lease_id},
+    running,
+};
 
 const CLASS: &str = "leasehold-e2e-sandbox";
 
 fn settings() -> Result<Settings> {
     Ok(Settings {
-        system_namespace: "leasehold-system".to_owned(),
-        agent_service_account: "leasehold-agent".to_owned(),
-        gateway_selector: "app.kubernetes.io/component=agent".parse()?,
-        dns_namespace: "kube-system".to_owned(),
-        dns_selector: "k8s-app=kube-dns".parse()?,
-        public_egress_deny: Vec::new(),
-        node_selector: "".parse()?,
-        node_taint: None,
         tiers: Tier::ALL.into(),
         sandbox_runtime_class: CLASS.to_owned(),
-        exposure: None,
-        final_usage_wait: Duration::from_secs(120),
+        ..running::settings("leasehold-system")?
     })
 }
 
