@@ -53,9 +53,10 @@ pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
     let work = || -> anyhow::Result<()> {
         let next = || queue.lock().expect("no thread panics with the queue").pop_front();
         let mut outcome = Ok(());
-        while let Some(mut part) = next() {
+        while let Some(part) = next() {
             let started = Instant::now();
-            let output = part.command.output().with_context(|| format!("failed to start {}", part.name));
+            let output =
+                patient(&part.command).output().with_context(|| format!("failed to start {}", part.name));
             note(&format!("{} ({})", part.name, seconds(started.elapsed())));
             let mut log = log.lock().expect("no thread panics with the log");
             let result = output.and_then(|output| log.part(&part, &output));
@@ -68,6 +69,17 @@ pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
         let outcomes = workers.into_iter().map(|worker| worker.join().expect("a part panics nowhere"));
         outcomes.fold(Ok(()), Result::and)
     })
+}
+
+/// The same command at the lowest priority, so that a layer which waits for a cluster is not kept waiting.
+fn patient(command: &Command) -> Command {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "19"]).arg(command.get_program()).args(command.get_args());
+    nice.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(directory) = command.get_current_dir() {
+        nice.current_dir(directory);
+    }
+    nice
 }
 
 fn parts() -> anyhow::Result<Vec<Part>> {
@@ -118,4 +130,19 @@ fn guarded(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut forge = forge(arguments)?;
     forge.env("FOUNDRY_PROFILE", "storage-guard");
     Ok(forge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patient_command_is_the_same_command_at_the_lowest_priority() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo $GREETING $(nice); pwd -P"]).env("GREETING", "hello").current_dir(&folder);
+        let output = patient(&command).output().expect("there is a shell");
+        let place = folder.path().canonicalize().expect("the folder is there");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("hello 19\n{}\n", place.display()));
+    }
 }

@@ -24,12 +24,12 @@ pub(crate) enum Layer {
     Codegen,
     /// Lints and documentation.
     Lint,
-    /// Solidity: unit, fuzz, attack and invariant tests under both guards, vectors, and gas.
-    Contracts,
     /// Rust: unit, property, mock API server and anvil tests.
     Rust,
     /// The chart.
     Charts,
+    /// Solidity: unit, fuzz, attack and invariant tests under both guards, vectors, and gas.
+    Contracts,
     /// Operator and RBAC on a real API server.
     ApiServer,
     /// Advisories and licences of dependencies.
@@ -47,9 +47,9 @@ impl Layer {
         Self::Tidy,
         Self::Codegen,
         Self::Lint,
-        Self::Contracts,
         Self::Rust,
         Self::Charts,
+        Self::Contracts,
         Self::ApiServer,
         Self::Deny,
         Self::Isolation,
@@ -60,6 +60,11 @@ impl Layer {
     pub(super) fn purpose(self) -> String {
         let value = self.to_possible_value();
         value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
+    }
+
+    /// Whether it needs processor time alone, and none of what the layers after it use.
+    pub(super) fn runs_behind(self) -> bool {
+        self == Self::Contracts
     }
 
     /// Runs the layer.
