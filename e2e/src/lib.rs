@@ -2,6 +2,7 @@
 //!
 //! Modules in reading order: what the run is given ([`args`]), what it remembers ([`world`]), the steps of the story
 //! ([`story`]), and what it leaves behind ([`report`]).
+//! Beside the story stands [`fault_proxy`], with which tests make an API server go wrong.
 //! Nothing here may stand in for a part: every step acts through the `leasehold` binary, the chart, the chain or the
 //! Kubernetes API, as a provider and a tenant would.
 
@@ -10,6 +11,7 @@ pub mod balances;
 pub mod cgroup;
 pub mod chart;
 pub mod cluster;
+pub mod fault_proxy;
 pub mod leasehold;
 pub mod report;
 pub mod story;
