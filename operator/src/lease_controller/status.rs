@@ -238,7 +238,8 @@ fn cleaned(draft: &mut Draft, ending: &Ending, final_logs: &[FinalLog]) {
     let was_stuck = condition::find(&draft.status.conditions, condition::STUCK).is_some();
     match ending {
         Ending::Ended => {
-            let proof = "no namespace, no object in it, and 0 volumes of the cluster refer to it";
+            let proof =
+                "no namespace, no object in it, no host held, and 0 volumes of the cluster refer to it";
             draft.set(condition::CLEANED, ConditionStatus::True, reason::NOTHING_LEFT, proof);
             if !final_logs.is_empty() {
                 draft.status.final_logs = final_logs.to_vec();

@@ -93,3 +93,49 @@ fn name_server(address: SocketAddr) -> NameServerConfig {
     }
     NameServerConfig::new(address.ip(), true, connections)
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::proto::{
+        op::Message,
+        rr::{Record, rdata::TXT},
+    };
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    /// Answers by name: two texts, none, or a failure.
+    async fn serve(socket: UdpSocket) {
+        let mut buffer = [0; 1_024];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            let mut message = Message::from_vec(&buffer[..length]).unwrap().into_response();
+            let name = message.queries[0].name().clone();
+            message.metadata.response_code = match name.to_utf8().as_str() {
+                "_leasehold.shop.example.com." => {
+                    for texts in [vec!["v=spf1 -all".to_owned()], vec!["0x12".to_owned(), "34".to_owned()]] {
+                        message.add_answer(Record::from_rdata(name.clone(), 60, RData::TXT(TXT::new(texts))));
+                    }
+                    ResponseCode::NoError
+                }
+                "_leasehold.broken.example.com." => ResponseCode::ServFail,
+                _ => ResponseCode::NXDomain,
+            };
+            socket.send_to(&message.to_vec().unwrap(), from).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn texts_absence_and_failure_are_told_apart() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let dns = Dns::new(&[socket.local_addr().unwrap()]).unwrap();
+        let serving = tokio::spawn(serve(socket));
+        let mut answers = Vec::new();
+        for name in ["shop", "gone", "broken"] {
+            answers.push(dns.read(super::super::proofs::record_name(&format!("{name}.example.com"))).await);
+        }
+        serving.abort();
+        let texts = ["v=spf1 -all", "0x1234"].map(str::to_owned).into();
+        assert_eq!(answers, [Answer::Texts(texts), Answer::None, Answer::Failed]);
+    }
+}

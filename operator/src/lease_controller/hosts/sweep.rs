@@ -105,3 +105,48 @@ pub async fn sweep(ctx: &Context, leases: &Store<ComputeLease>) -> Result<(), Er
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::lease_controller::test_support::{NOW, lease, lease_id, manifest_yaml};
+
+    fn claim(lease: &ComputeLease, released_at: Option<i64>) -> HostClaimSpec {
+        HostClaimSpec {
+            host: "shop.example.com".to_owned(),
+            lease_id: lease_id().to_string(),
+            compute_lease: holder(lease),
+            tenant: lease.spec.tenant.clone(),
+            service: "web".to_owned(),
+            port: 8080,
+            unproven_since: None,
+            released_at,
+        }
+    }
+
+    #[test]
+    fn hosts_of_leases_that_are_gone_are_released_and_forgotten_claims_deleted() {
+        let patience =
+            Patience { cooldown: SignedDuration::from_hours(24), grace: SignedDuration::from_hours(1) };
+        let living = lease(&manifest_yaml());
+        let mut ended = living.clone();
+        ended.status =
+            Some(crd::ComputeLeaseStatus { phase: Phase::Ended, ..crd::ComputeLeaseStatus::default() });
+        let mut successor = living.clone();
+        successor.metadata.uid = Some("another".to_owned());
+        let held = claim(&living, None);
+        for (lease, expected) in [
+            (Some(&living), Step::Keep),
+            (Some(&ended), Step::Release),
+            (Some(&successor), Step::Release),
+            (None, Step::Release),
+        ] {
+            assert_eq!(step(&held, |claimed| holds(lease, claimed), patience, NOW), expected);
+        }
+        for (released_at, expected) in [(NOW - 86_399, Step::Keep), (NOW - 86_400, Step::Delete)] {
+            assert_eq!(step(&claim(&living, Some(released_at)), |_| false, patience, NOW), expected);
+        }
+    }
+}

@@ -124,3 +124,20 @@ async fn a_host_under_a_domain_of_the_provider_is_reserved() {
         assert_eq!(hostnames(&scenario).len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_host_is_given_back_though_the_provider_took_its_gateway_away() {
+    let mut scenario = Scenario::provisioned(&shop(HOST)).await;
+    prove(&scenario, Proof::Proven);
+    scenario.reconcile().await.unwrap();
+    assert_eq!(claim(&scenario).unwrap().spec.released_at, None);
+    std::sync::Arc::get_mut(&mut scenario.ctx).unwrap().settings.exposure = None;
+    scenario.change_lease(|lease| lease.spec.desired = crd::DesiredState::Ended);
+    scenario.reconcile().await.unwrap();
+    assert_eq!(claim(&scenario).unwrap().spec.released_at, None);
+    scenario.api.remove(&namespace_path());
+    scenario.reconcile().await.unwrap();
+    assert_eq!(claim(&scenario).unwrap().spec.released_at, Some(NOW));
+    let status = scenario.lease().status.unwrap();
+    assert!(condition::is_true(&status.conditions, condition::CLEANED));
+}

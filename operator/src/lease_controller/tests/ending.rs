@@ -59,7 +59,7 @@ async fn a_close_costs_three_writes_and_proves_that_nothing_is_left() {
     assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
     assert_eq!(
         told(&scenario, condition::CLEANED),
-        "True(NothingLeft): no namespace, no object in it, and 0 volumes of the cluster refer to it"
+        "True(NothingLeft): no namespace, no object in it, no host held, and 0 volumes of the cluster refer to it"
     );
     assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
 }
