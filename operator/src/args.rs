@@ -1,5 +1,6 @@
 //! Command line: reads flags, sets up what belongs to the process, and runs the operation.
 
+mod dns;
 mod meter;
 mod process;
 
@@ -13,7 +14,7 @@ use kube::Client;
 use market::Tier;
 use tokio::time::Duration;
 
-use self::{meter::MeterArgs, process::ProcessArgs};
+use self::{dns::DnsArgs, meter::MeterArgs, process::ProcessArgs};
 use crate::{
     client::Rate,
     election::{self, ElectionSettings},
@@ -42,6 +43,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Meter leases until SIGTERM. A process of its own, with rights of its own.
     Meter(Box<MeterArgs>),
+    /// Answer the tenants' questions for names until SIGTERM. A process of its own, with rights of its own.
+    Dns(Box<DnsArgs>),
     /// Print the custom resource definitions as YAML.
     #[command(hide = true)]
     Crd,
@@ -123,6 +126,7 @@ impl Args {
             Command::Crd => print_crds(),
             Command::Run(args) => block_on(operate(*args)),
             Command::Meter(args) => block_on(args.run()),
+            Command::Dns(args) => block_on(args.run()),
         }
     }
 }

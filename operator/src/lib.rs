@@ -1,10 +1,12 @@
-//! The operator: turns `ComputeLease` objects into isolated namespaces, and, as a process of its own, meters what runs in them.
+//! The operator: turns `ComputeLease` objects into isolated namespaces. As processes of their own it meters
+//! what runs in them and answers their questions for names.
 //!
 //! It holds no keys and never talks to a chain. Everything it does follows from the `ComputeLease`, the
 //! cluster and the clock, so it may be killed at any moment and started again.
 
 pub mod args;
 pub mod client;
+pub mod dns;
 pub mod election;
 mod exposure_args;
 pub mod http_route;

@@ -1,5 +1,9 @@
 //! What is not the public internet. Tenants' pods may not reach it, and nothing is asked there on a tenant's behalf.
 
+use std::net::IpAddr;
+
+use crate::settings::Cidr;
+
 /// Blocks of version 4 that are not the public internet (RFC 6890), and a cloud's wire server.
 pub const NOT_PUBLIC_V4: [&str; 16] = [
     "0.0.0.0/8",
@@ -33,3 +37,51 @@ pub const NOT_PUBLIC_V6: [&str; 9] = [
     "fe80::/10",
     "ff00::/8",
 ];
+
+/// The addresses that are on the internet and none of the cluster's own.
+#[derive(Clone, Debug)]
+pub struct PublicInternet {
+    denied: Vec<Cidr>,
+}
+
+impl PublicInternet {
+    /// The internet without these blocks of the cluster's.
+    pub fn without(denied: Vec<Cidr>) -> Self {
+        let fixed = NOT_PUBLIC_V4.iter().chain(&NOT_PUBLIC_V6).filter_map(|block| block.parse().ok());
+        Self { denied: denied.into_iter().chain(fixed).collect() }
+    }
+
+    /// Whether an address belongs to it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        !self.denied.iter().any(|block| block.contains(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_that_is_not_public_is_one() {
+        assert_eq!(
+            PublicInternet::without(Vec::new()).denied.len(),
+            NOT_PUBLIC_V4.len() + NOT_PUBLIC_V6.len()
+        );
+    }
+
+    #[test]
+    fn an_address_in_disguise_and_a_denied_block_are_not_public() {
+        let internet = PublicInternet::without(vec!["11.0.0.0/8".parse().unwrap()]);
+        for (address, public) in [
+            ("1.1.1.1", true),
+            ("::ffff:1.1.1.1", true),
+            ("::ffff:10.0.0.1", false),
+            ("11.199.0.1", false),
+            ("2606:4700::1111", true),
+            ("fd00::1", false),
+        ] {
+            assert_eq!(internet.contains(address.parse().unwrap()), public, "{address}");
+        }
+    }
+}

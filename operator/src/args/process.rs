@@ -33,6 +33,14 @@ pub(super) struct Process {
 }
 
 impl ProcessArgs {
+    /// The same without what these crates log, whatever the filter says: it may hold what a tenant asked.
+    pub(super) fn without_logs_of(mut self, crates: &[&str]) -> Self {
+        for silenced in crates {
+            self.log_filter.push_str(&format!(",{silenced}=off"));
+        }
+        self
+    }
+
     /// Opens the logs and the admin port, and listens for signals.
     pub(super) async fn start(self) -> anyhow::Result<Process> {
         let Self { admin_addr, log_format, log_filter } = self;
