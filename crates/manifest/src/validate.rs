@@ -96,6 +96,7 @@ pub fn validate(manifest: &Manifest) -> Result<ValidManifest, Vec<Problem>> {
     }
 
     check_hosts_once(&mut check, &services_path, manifest);
+    check_claims_once(&mut check, &services_path, manifest);
 
     match (name, duration, check.problems.is_empty()) {
         (Some(name), Some(duration), true) => Ok(ValidManifest {
@@ -126,6 +127,23 @@ fn check_hosts_once(check: &mut Check, services_path: &Path, manifest: &Manifest
         }
     }
     check.count(services_path, count, limits::ALL_HOSTS, "hosts");
+}
+
+/// A volume's claim is named after the volume and the service, joined by `-`, and two services must not share one.
+fn check_claims_once(check: &mut Check, services_path: &Path, manifest: &Manifest) {
+    let mut seen: BTreeMap<String, (&str, &str)> = BTreeMap::new();
+    for (service_name, service) in &manifest.services {
+        for (position, volume) in service.volumes.iter().enumerate() {
+            let claim = format!("{}-{service_name}", volume.name);
+            // The same name twice in one service is refused with the service's other rules.
+            if let Some((other, of)) = seen.insert(claim, (&volume.name, service_name))
+                && of != service_name
+            {
+                let path = services_path.field(service_name).field("volumes").index(position).field("name");
+                check.refuse(&path, format!("volume {} of {service_name} and volume {other} of {of} would be one volume; rename one", volume.name));
+            }
+        }
+    }
 }
 
 fn tier(tier: TierDocument) -> market::Tier {

@@ -67,6 +67,7 @@ cases!(
     every_problem_is_reported_at_once: "many-problems",
     public_ports_may_have_hosts: "public",
     every_problem_of_public_ports_is_reported: "public-problems",
+    volumes_of_two_services_never_share_a_claim: "claim-problems",
 );
 
 #[test]

@@ -10,6 +10,8 @@ use crate::lease_controller::{
     validate::Activity,
 };
 
+mod hostile;
+
 fn validated() -> Validated {
     of_tier(Tier::Strict)
 }
