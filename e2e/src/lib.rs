@@ -8,6 +8,7 @@
 
 pub mod args;
 pub mod balances;
+pub mod bench;
 pub mod cgroup;
 pub mod chart;
 pub mod cluster;

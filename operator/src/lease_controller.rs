@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod build;
+pub mod calls;
 pub mod cleanup;
 pub mod contest;
 pub mod dereference;

@@ -14,11 +14,15 @@ use serde::Serialize;
 
 use crate::{tools, tools::repository};
 
+mod operator;
+
 /// What to measure.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum BenchCommand {
     /// Gas of every call of the contracts, calldata and the 21,000 of a transaction included.
     Gas(Output),
+    /// The operator among many leases: how soon a lease runs, requests, memory.
+    Operator(operator::OperatorArgs),
 }
 
 /// Where the figures go.
@@ -55,7 +59,10 @@ struct GasReport {
 impl BenchCommand {
     /// Measures, prints, writes, and fails where a target is missed.
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let Self::Gas(Output { json }) = self;
+        let json = match self {
+            Self::Gas(Output { json }) => json,
+            Self::Operator(args) => return args.run(),
+        };
         crate::process::output(&mut forge_gas()?)?;
         let report = report(&snapshots()?, &targets()?)?;
         print!("{}", table(&report));

@@ -16,6 +16,7 @@ pub(crate) mod site;
 pub(crate) mod state;
 
 mod addons;
+pub(crate) mod bench;
 mod certificates;
 mod chain;
 mod control_plane;

@@ -11,7 +11,6 @@ use std::{
 };
 
 use crd::labels;
-use futures::future::try_join_all;
 use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -31,6 +30,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     build::{LeaseObjects, ServiceObjects, Workload, secret},
+    calls::to_the_end,
     contest::{Contest, Repairs},
     live::{self, Live},
     owned::{Kind, Owned, OwnedMeta},
@@ -169,21 +169,22 @@ impl Applier<'_> {
         let accounts =
             service_accounts.into_iter().map(|account| self.object(&name, Kind::ServiceAccount, account));
         // What bounds and names the pods does not depend on each other; the pods depend on all of it.
-        futures::try_join!(
+        let (limits, policies, accounts, role) = futures::join!(
             self.object(&name, Kind::LimitRange, limit_range),
-            try_join_all(policies),
-            try_join_all(accounts),
+            to_the_end(policies),
+            to_the_end(accounts),
             self.object(&name, Kind::RoleBinding, role_binding),
-        )?;
+        );
+        (limits?, policies?, accounts?, role?);
         let mut routes = Vec::new();
         let mut rest = Vec::new();
         for mut service in services {
             routes.append(&mut service.routes);
             rest.push(service);
         }
-        try_join_all(rest.into_iter().map(|service| self.service(&name, service))).await?;
+        to_the_end(rest.into_iter().map(|service| self.service(&name, service))).await?;
         // Last: where the Gateway API is missing, everything but the way from the internet still runs.
-        try_join_all(routes.into_iter().map(|route| self.object(&name, Kind::HttpRoute, route))).await?;
+        to_the_end(routes.into_iter().map(|route| self.object(&name, Kind::HttpRoute, route))).await?;
         self.prune(&name, &keep).await?;
         Ok(Progress::Complete)
     }
@@ -243,8 +244,8 @@ impl Applier<'_> {
                 None => Ok(None),
             }
         };
-        futures::try_join!(put_workload, put_service)?;
-        Ok(())
+        let (workload, service) = futures::join!(put_workload, put_service);
+        workload.and(service).map(drop)
     }
 
     /// Applies a secret environment, of which the operator may read nothing, not even whether it is there.

@@ -75,6 +75,14 @@ impl<'a> Authority<'a> {
         Ok(authority)
     }
 
+    /// Gives one more client a certificate; returns its kubeconfig.
+    pub(crate) fn admit(&self, name: &'static str, group: &'static str) -> Result<PathBuf> {
+        self.sign(&client(name, name, Some(group)), None)?;
+        let path = self.kubeconfig(name);
+        self.write_kubeconfig(name, &path)?;
+        Ok(path)
+    }
+
     /// The certificate of that name.
     pub(crate) fn certificate(&self, name: &str) -> PathBuf {
         self.site.pki().join(format!("{name}.crt"))

@@ -69,11 +69,19 @@ pub(crate) fn start_api_server(site: &Site, authority: &Authority<'_>) -> Result
             "--requestheader-username-headers=X-Remote-User",
         ])
         .args(["--kubelet-preferred-address-types=InternalIP"]);
-    if site.profile == Profile::ControlPlane {
+    if site.profile != Profile::Full {
         // Endpoints on loopback are refused, and nobody reaches the API server through a Service here.
         daemon = daemon.args(["--endpoint-reconciler-type=none"]);
         // As in most clusters: what refuses a privileged pod here must be our own layers.
         daemon = daemon.args(["--allow-privileged=true"]);
+    }
+    if site.profile == Profile::Bench {
+        let policy = site.config().join("audit.yaml");
+        std::fs::write(&policy, include_str!("../../../testbed/config/audit.yaml"))?;
+        daemon = daemon
+            .args([flag("--audit-policy-file", policy), flag("--audit-log-path", audit_log(site))])
+            // In megabytes. A log that is begun anew could not be counted as a whole.
+            .args(["--audit-log-maxsize=100000"]);
     }
     daemon.start(&site.records(), &site.logs())
 }
@@ -104,8 +112,23 @@ pub(crate) fn start_controller_manager(site: &Site, authority: &Authority<'_>) -
     if site.profile == Profile::Full {
         daemon = daemon.args([format!("--cluster-cidr={POD_CIDR}")]).args(["--allocate-node-cidrs=true"]);
     }
+    if site.profile == Profile::Bench {
+        // By default a controller may ask 20 times a second, which is what would be measured then.
+        daemon = daemon.args(FAST_CLIENT).args(["--concurrent-deployment-syncs=20"]);
+        daemon = daemon.args(["--concurrent-replicaset-syncs=20", "--concurrent-namespace-syncs=40"]);
+        daemon = daemon
+            .args(["--concurrent-resource-quota-syncs=20", "--concurrent-serviceaccount-token-syncs=20"]);
+    }
     daemon.start(&site.records(), &site.logs())
 }
+
+/// Where the API server writes down what the operator asks of it.
+pub(crate) fn audit_log(site: &Site) -> PathBuf {
+    site.logs().join("audit.log")
+}
+
+/// How fast controllers may ask where their speed is not what is measured.
+const FAST_CLIENT: [&str; 2] = ["--kube-api-qps=1000", "--kube-api-burst=2000"];
 
 /// Waits until the controllers work: they have given the first namespace its service account.
 pub(crate) fn wait_for_controllers(kubectl: &Kubectl, controllers: &mut Running) -> Result<()> {
@@ -116,11 +139,28 @@ pub(crate) fn wait_for_controllers(kubectl: &Kubectl, controllers: &mut Running)
 /// Starts the scheduler.
 pub(crate) fn start_scheduler(site: &Site, authority: &Authority<'_>) -> Result<Running> {
     let name = "kube-scheduler";
-    Daemon::new(name, Tool::Kubernetes.program(name)?)
+    let mut daemon = Daemon::new(name, Tool::Kubernetes.program(name)?)
         .args(client_flags(authority, name))
         .args(["--bind-address=127.0.0.1".to_owned(), format!("--secure-port={}", site.ports.scheduler)])
         .args([flag("--cert-dir", site.state.join(name))])
-        .args(["--leader-elect=false", "--profiling=false"])
+        .args(["--leader-elect=false", "--profiling=false"]);
+    if site.profile == Profile::Bench {
+        daemon = daemon.args(FAST_CLIENT);
+    }
+    daemon.start(&site.records(), &site.logs())
+}
+
+/// The identity of whoever plays the kubelets.
+pub(crate) const KWOK: &str = "kwok";
+
+/// Starts kwok, which plays the kubelets of all nodes.
+pub(crate) fn start_kwok(site: &Site, kubeconfig: PathBuf) -> Result<Running> {
+    let stages = site.config().join("kwok.yaml");
+    std::fs::write(&stages, include_str!("../../../testbed/config/kwok.yaml"))?;
+    Daemon::new(KWOK, Tool::Kwok.program("kwok")?)
+        .args([flag("--kubeconfig", kubeconfig), flag("--config", stages)])
+        .args(["--manage-all-nodes=true", "--node-lease-duration-seconds=40"])
+        .args(["--node-ip=127.0.0.1", "--cidr=10.200.0.0/16"])
         .start(&site.records(), &site.logs())
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Part {
 pub(crate) fn parts(site: &Site) -> Vec<Part> {
     let node: &[&str] = match site.profile {
         Profile::Full => &NODE,
-        Profile::ControlPlane => &[],
+        Profile::ControlPlane | Profile::Bench => &[],
     };
     let running =
         |name| Identity::read(&record_path(&site.records(), name)).filter(|identity| identity.is_alive());

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use nix::unistd::Uid;
 
-/// The two testbeds that a machine can have, also both at once.
+/// The testbeds that a machine can have, also all at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     /// A chain and a whole cluster with one node that runs pods.
     Full,
     /// A chain and an API server with its controllers; pods are accepted but never run.
     ControlPlane,
+    /// An API server with its controllers and its scheduler, and nodes that are fake: pods are placed, and kwok says of
+    /// each that it runs. For measurements.
+    Bench,
 }
 
 /// The ports of one testbed.
@@ -89,6 +92,11 @@ impl Site {
 
     /// The site of a profile whose full testbed would lie at `base`.
     pub(crate) fn at(profile: Profile, base: &Path) -> Self {
+        let beside = |suffix: &str| {
+            let mut state = base.as_os_str().to_owned();
+            state.push(suffix);
+            PathBuf::from(state)
+        };
         match profile {
             Profile::Full => Self {
                 profile,
@@ -96,10 +104,14 @@ impl Site {
                 address: Ipv4Addr::new(10, 199, 0, 1),
                 ports: Ports::FIRST,
             },
-            Profile::ControlPlane => {
-                let mut state = base.as_os_str().to_owned();
-                state.push("-control-plane");
-                Self { profile, state: state.into(), address: Ipv4Addr::LOCALHOST, ports: Ports::SECOND }
+            Profile::ControlPlane => Self {
+                profile,
+                state: beside("-control-plane"),
+                address: Ipv4Addr::LOCALHOST,
+                ports: Ports::SECOND,
+            },
+            Profile::Bench => {
+                Self { profile, state: beside("-bench"), address: Ipv4Addr::LOCALHOST, ports: Ports::THIRD }
             }
         }
     }
@@ -184,6 +196,20 @@ impl Ports {
         proxy_metrics: 20249,
         felix_health: 19099,
     };
+    const THIRD: Self = Self {
+        api: 26443,
+        etcd: 22379,
+        etcd_peer: 22380,
+        controller_manager: 30257,
+        chain: 28545,
+        registry: 25000,
+        kubelet: 30250,
+        kubelet_health: 30248,
+        scheduler: 30259,
+        proxy_health: 30256,
+        proxy_metrics: 30249,
+        felix_health: 29099,
+    };
 }
 
 #[cfg(test)]
@@ -191,9 +217,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_two_testbeds_share_no_directory_and_no_address() {
-        let sites =
-            [Profile::Full, Profile::ControlPlane].map(|profile| Site::at(profile, Path::new("/state")));
+    fn the_testbeds_share_no_directory_and_no_address() {
+        let sites = [Profile::Full, Profile::ControlPlane, Profile::Bench]
+            .map(|profile| Site::at(profile, Path::new("/state")));
         let places = sites.map(|site| (site.state.clone(), site.api_url(), site.rpc_url(), site.registry()));
         let place = |state: &str, api: &str, rpc: &str, registry: &str| {
             (PathBuf::from(state), api.to_owned(), rpc.to_owned(), registry.to_owned())
@@ -206,6 +232,7 @@ mod tests {
                 "http://127.0.0.1:18545",
                 "127.0.0.1:15000",
             ),
+            place("/state-bench", "https://127.0.0.1:26443", "http://127.0.0.1:28545", "127.0.0.1:25000"),
         ];
         assert_eq!(places, expected);
     }

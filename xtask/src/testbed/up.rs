@@ -25,7 +25,7 @@ pub(crate) fn up(site: &Site) -> Result<Description> {
     super::ensure_possible(site.profile)?;
     match site.profile {
         Profile::Full => debian::ensure_for_node()?,
-        Profile::ControlPlane => debian::ensure_for_control_plane()?,
+        Profile::ControlPlane | Profile::Bench => debian::ensure_for_control_plane()?,
     }
     let programs = programs(site.profile)?;
     let fingerprint = fingerprint(&programs);
@@ -60,13 +60,13 @@ pub(crate) fn up(site: &Site) -> Result<Description> {
 }
 
 /// Records how the machine is, then makes the site's directories.
-fn prepare(site: &Site) -> Result<()> {
+pub(crate) fn prepare(site: &Site) -> Result<()> {
     let before = match site.profile {
         Profile::Full => {
             machine::ensure_unused()?;
             machine::look()?
         }
-        Profile::ControlPlane => Before::default(),
+        Profile::ControlPlane | Profile::Bench => Before::default(),
     };
     let create = |directory: &Path| {
         fs::create_dir_all(directory).with_context(|| format!("failed to create {}", directory.display()))
@@ -95,7 +95,7 @@ fn start(site: &Site) -> Result<Option<Node>> {
     let mut server = control_plane::start_api_server(site, &authority)?;
     let images = match site.profile {
         Profile::Full => Some(start_registry(site)?),
-        Profile::ControlPlane => None,
+        Profile::ControlPlane | Profile::Bench => None,
     };
     step("API server", || control_plane::wait_for_api_server(&kubectl, &mut server))?;
     let mut controllers = control_plane::start_controller_manager(site, &authority)?;
@@ -183,7 +183,7 @@ pub(crate) fn programs(profile: Profile) -> Result<Programs> {
         programs.shown.insert(name.to_owned(), tools::foundry(name)?);
     }
     for tool in Tool::ALL {
-        if profile == Profile::ControlPlane && tool != Tool::Kubernetes {
+        if profile != Profile::Full && tool != Tool::Kubernetes {
             continue;
         }
         let directory = tool.directory()?;

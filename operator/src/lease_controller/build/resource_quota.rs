@@ -51,7 +51,9 @@ pub fn build(lease: &Validated) -> ResourceQuota {
         ("secrets", number(count(|service| !service.secrets.is_empty()))),
         // The cluster itself puts its CA into every namespace.
         ("configmaps", number(1)),
-        ("count/serviceaccounts", number(2)),
+        // `default` and `workload`, and one in reserve: the cluster makes `default` too, at the same moment, and the quota
+        // counts both tries until it is counted anew minutes later.
+        ("count/serviceaccounts", number(3)),
         ("count/deployments.apps", number(stateless)),
         ("count/statefulsets.apps", number(stateful)),
         // The current and the previous template of each workload, and one in between.

@@ -1,0 +1,201 @@
+//! The operator as a process: started, asked, stopped.
+
+use std::{
+    fs::File,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::{Child, Command};
+
+use crate::cluster::until;
+
+/// How to start the operator.
+#[derive(Debug)]
+pub struct Program {
+    /// The binary.
+    pub binary: PathBuf,
+    /// With the rights of its ServiceAccount.
+    pub kubeconfig: PathBuf,
+    /// Its own namespace, and the leases'.
+    pub namespace: String,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+    /// Where it logs; each start adds to it.
+    pub log: PathBuf,
+}
+
+/// An operator at work; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Operator {
+    child: Child,
+    admin: SocketAddr,
+    http: reqwest::Client,
+}
+
+const PATIENCE: Duration = Duration::from_secs(120);
+/// So often is a start looked at; nothing that is measured there may be shorter.
+const STEP: Duration = Duration::from_millis(10);
+
+impl Program {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the binary cannot be started.
+    pub async fn start(&self) -> Result<Operator> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .with_context(|| format!("failed to open {}", self.log.display()))?;
+        let admin = free_address()?;
+        let child = Command::new(&self.binary)
+            .args(["run", "--namespace", &self.namespace, "--log-filter", "warn"])
+            .args(["--admin-addr", &admin.to_string()])
+            .args(&self.arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("failed to start {}", self.binary.display()))?;
+        Ok(Operator { child, admin, http: reqwest::Client::new() })
+    }
+}
+
+impl Operator {
+    /// Waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn ready(&self) -> Result<()> {
+        until("the operator's readiness", PATIENCE, || async {
+            let answer = self.http.get(self.url("readyz")).send().await;
+            Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until it has reconciled once; looks often, because the time is measured.
+    ///
+    /// # Errors
+    /// When it does not come to it.
+    pub async fn first_reconcile(&self) -> Result<()> {
+        self.reconciled_at_least(1).await
+    }
+
+    /// Waits until it has reconciled so often.
+    ///
+    /// # Errors
+    /// When it does not come to it.
+    pub async fn reconciled_at_least(&self, count: u64) -> Result<()> {
+        let wait = async {
+            let mut ticks = tokio::time::interval(STEP);
+            loop {
+                ticks.tick().await;
+                // It answers only some time after its start.
+                if let Ok(text) = self.metrics().await
+                    && sum(&text, "operator_reconcile_duration_seconds_count")? >= count
+                {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .with_context(|| format!("the operator did not reconcile {count} times"))?
+    }
+
+    /// The operator's own count of its writes.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn writes(&self) -> Result<u64> {
+        sum(&self.metrics().await?, "operator_api_writes_total")
+    }
+
+    /// Memory that is resident now.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn resident_mib(&self) -> Result<f64> {
+        self.memory_mib("VmRSS:")
+    }
+
+    /// The most memory that ever was resident.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn resident_peak_mib(&self) -> Result<f64> {
+        self.memory_mib("VmHWM:")
+    }
+
+    fn memory_mib(&self, field: &str) -> Result<f64> {
+        let pid = self.child.id().context("the operator has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib: f64 = line
+            .and_then(|line| line.trim().strip_suffix("kB"))
+            .context("the kernel does not say how much memory the operator has")?
+            .trim()
+            .parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Errors
+    /// When it ends with a failure or not at all.
+    pub async fn stop(mut self) -> Result<()> {
+        let pid = self.child.id().context("the operator has ended by itself")?;
+        // The process is our own child and not waited for yet, so the number is still its own.
+        let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        ensure!(asked.success(), "the operator could not be asked to end");
+        let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait())
+            .await
+            .context("the operator did not end")??;
+        ensure!(ended.success(), "the operator ended with {ended}");
+        Ok(())
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        Ok(self.http.get(self.url("metrics")).send().await?.error_for_status()?.text().await?)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.admin)
+    }
+}
+
+/// The sum of a counter over all its labels; nothing was counted yet where it is absent.
+fn sum(metrics: &str, name: &str) -> Result<u64> {
+    let mut total = 0;
+    for line in metrics.lines().filter(|line| line.starts_with(name)) {
+        let (series, value) = line.rsplit_once(' ').context("a line of the metrics has no value")?;
+        if series == name || series[name.len()..].starts_with('{') {
+            total += value.parse::<u64>().with_context(|| format!("{series} is {value}"))?;
+        }
+    }
+    Ok(total)
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_summed_over_its_labels_and_not_over_its_namesakes() {
+        let metrics =
+            "# TYPE a_total counter\na_total{kind=\"x\"} 2\na_total{kind=\"y\"} 3\na_total_more 7\nb 1\n";
+        let sums = ["a_total", "b", "c"].map(|name| sum(metrics, name).expect("the metrics are well formed"));
+        assert_eq!(sums, [5, 1, 0]);
+    }
+}
