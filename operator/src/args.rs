@@ -183,6 +183,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             election::identity(&replica, Timestamp::now()),
         ),
         rate: Rate { per_second: api_qps, burst: api_burst },
+        watch_times: process.watch_times,
         images: ImageBook::new(images),
         metrics: Metrics::register(&process.registry).context("failed to register metrics")?,
         settings: Settings {
@@ -201,6 +202,6 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         },
         host_records,
     };
-    operation.run(&process.ready, process.shutdown.clone()).await?;
+    operation.run(&process.health, process.shutdown.clone()).await?;
     process.end().await
 }

@@ -17,3 +17,4 @@ pub mod operation;
 pub mod public_internet;
 pub mod registry;
 pub mod settings;
+pub mod watches;

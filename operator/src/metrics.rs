@@ -5,7 +5,7 @@ use std::time::Duration;
 use crd::Phase;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::lease_controller::owned::Kind;
+use crate::{lease_controller::owned::Kind, watches::WatchMetrics};
 
 /// How an object was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub enum Leadership {
 /// All metrics of the operator. Cloning shares the counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
+    /// Of the watches.
+    pub watches: WatchMetrics,
     api_writes: IntCounterVec,
     reconcile_seconds: Histogram,
     reconcile_errors: IntCounterVec,
@@ -60,6 +62,7 @@ impl Metrics {
     /// Registers everything.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
+            watches: WatchMetrics::register("operator", registry)?,
             api_writes: counters(
                 "operator_api_writes_total",
                 "Writes to the API server.",
@@ -106,13 +109,22 @@ impl Metrics {
 
     /// All writes so far.
     pub fn api_writes(&self) -> u64 {
+        self.writes_where(|_| true)
+    }
+
+    /// Writes of one kind so far.
+    pub fn api_writes_of(&self, kind: Kind) -> u64 {
+        self.writes_where(|label| label == kind.as_str())
+    }
+
+    fn writes_where(&self, is_counted: impl Fn(&str) -> bool) -> u64 {
         use prometheus::core::Collector;
-        self.api_writes
-            .collect()
-            .iter()
-            .flat_map(|family| family.get_metric())
-            .map(|metric| metric.get_counter().get_value() as u64)
-            .sum()
+        let families = self.api_writes.collect();
+        let metrics = families.iter().flat_map(|family| family.get_metric());
+        let kind = |metric: &prometheus::proto::Metric| {
+            metric.get_label().iter().any(|label| label.name() == "kind" && is_counted(label.value()))
+        };
+        metrics.filter(|metric| kind(metric)).map(|metric| metric.get_counter().get_value() as u64).sum()
     }
 
     /// Notes one reconciliation.

@@ -13,7 +13,7 @@ use kube::{
         reflector::{self, ObjectRef, Store},
     },
 };
-use telemetry::{CancellationToken, Check, Checks};
+use telemetry::{CancellationToken, Check, Health};
 use tokio::{
     task::{JoinError, JoinSet},
     time::Duration,
@@ -30,10 +30,11 @@ use crate::{
         },
         images::ImageBook,
         memory::Memory,
-        run::{self, Synced, Writers},
+        run::{self, Feed, Synced, Writers},
     },
     metrics::{Leadership, Metrics},
     settings::Settings,
+    watches::{WatchTimes, Watches},
 };
 
 /// Everything that the operator needs from outside.
@@ -44,6 +45,8 @@ pub struct Operation {
     pub election: ElectionSettings,
     /// How many calls the working connection may make.
     pub rate: Rate,
+    /// How long a watch may take for what.
+    pub watch_times: WatchTimes,
     /// Look-ups of images.
     pub images: ImageBook,
     /// Registered metrics.
@@ -68,10 +71,10 @@ pub enum Error {
 impl Operation {
     /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it early must end the
     /// process: another replica takes over.
-    pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, election, rate, images, metrics, settings, host_records } = self;
-        let crds_ready = ready.add("crds", "not looked yet");
-        let caches_ready = ready.add("caches", "not synced yet");
+    pub async fn run(self, health: &Health, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { client, election, rate, watch_times, images, metrics, settings, host_records } = self;
+        let crds_ready = health.ready.add("crds", "not looked yet");
+        let caches_ready = health.ready.add("caches", "not synced yet");
         let (leases, lease_writer) = reflector::store();
         let (pods, pod_writer) = reflector::store();
         let (claims, claim_writer) = reflector::store();
@@ -111,10 +114,13 @@ impl Operation {
             clock: Timestamp::now,
         });
 
+        let watches = Watches::new(client.clone(), watch_times, metrics.watches.clone());
+
         wait_for_crds(&client, &crds_ready, &shutdown).await;
         // Dropping the set ends its tasks.
         let mut reports = JoinSet::new();
         reports.spawn(report_caches(synced.clone(), caches_ready));
+        reports.spawn(watches.clone().guard(health.clone()));
         reports.spawn(report_phases(leases.clone(), metrics.clone()));
         let elected = CancellationToken::new();
         if let Some(texts) = host_records {
@@ -126,7 +132,8 @@ impl Operation {
         let mut leading = JoinSet::new();
         leading.spawn(lead(election, metrics, elected.clone(), worked.clone(), shutdown.clone()));
         let mut work = JoinSet::new();
-        work.spawn(run::run(ctx, leases, writers, synced, from_proofs, elected, shutdown.clone()));
+        let feed = Feed { watches, leases, writers };
+        work.spawn(run::run(ctx, feed, synced, from_proofs, elected, shutdown.clone()));
         loop {
             tokio::select! {
                 Some(ended) = leading.join_next() => {

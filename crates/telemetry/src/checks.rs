@@ -12,6 +12,15 @@ pub struct Checks {
     complaints: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
 }
 
+/// The two questions that a process answers about itself.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Whether starting it again would not help, as `/healthz` says.
+    pub alive: Checks,
+    /// Whether it can do its work, as `/readyz` says.
+    pub ready: Checks,
+}
+
 /// Handle by which one part of the process reports on itself.
 #[derive(Clone, Debug)]
 pub struct Check {

@@ -9,7 +9,7 @@ pub mod logging;
 pub mod shutdown;
 
 pub use admin::AdminServer;
-pub use checks::{Check, Checks};
+pub use checks::{Check, Checks, Health};
 pub use logging::LogFormat;
 pub use prometheus::Registry;
 pub use tokio_util::sync::CancellationToken;

@@ -24,13 +24,13 @@ use operator::{
     operation,
 };
 use serde_json::{Value, json};
-use telemetry::{CancellationToken, Checks, Registry};
+use telemetry::{CancellationToken, Checks, Health, Registry};
 use tokio::task::JoinHandle;
 
 use crate::{
     cluster::{Cluster, guestbook, wait},
     operator::phase,
-    running::Running,
+    running::{Running, WATCH_TIMES},
 };
 
 /// So many that no call waits.
@@ -50,14 +50,15 @@ impl RunningMeter {
             client: cluster.as_meter()?,
             election: ElectionSettings::new(&cluster.system, &cluster.identity("meter"), replica.to_owned()),
             rate: Rate { per_second: MANY, burst: MANY },
+            watch_times: WATCH_TIMES,
             system_namespace: cluster.system.clone(),
             kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
             settings: MeterSettings { scrape_interval: second, publish_interval: second },
             metrics: MeterMetrics::register(&Registry::new())?,
         };
-        let (ready, shutdown) = (Checks::new(), CancellationToken::new());
-        let (checks, token) = (ready.clone(), shutdown.clone());
-        let task = tokio::spawn(async move { metering.run(&checks, token).await });
+        let (health, shutdown) = (Health::default(), CancellationToken::new());
+        let (ready, token) = (health.ready.clone(), shutdown.clone());
+        let task = tokio::spawn(async move { metering.run(&health, token).await });
         Ok(Self { ready, shutdown, task })
     }
 

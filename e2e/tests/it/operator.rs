@@ -19,6 +19,7 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     runtime::conditions,
 };
+use operator::lease_controller::owned::Kind;
 use serde_json::json;
 
 use crate::{
@@ -91,8 +92,12 @@ async fn lifecycle(cluster: &Cluster) -> Result<()> {
     assert_eq!(names::<PersistentVolumeClaim>(cluster, &name).await?, ["data-database-0"]);
     assert_eq!(names::<Service>(cluster, &name).await?, ["database", "web"]);
     let created = operator.metrics.api_writes();
-    println!("API writes of the operator for one lease until it was ready: {created}");
-    assert!(created <= 16, "{created} writes");
+    let told = operator.metrics.api_writes_of(Kind::ComputeLease);
+    println!(
+        "API writes of the operator for one lease until it was ready: {created}, {told} of them to the lease itself"
+    );
+    // How often the lease tells of its progress depends on how slowly the test makes its pods ready.
+    assert!(created - told <= 13 && told <= 6, "{created} writes, {told} of them to the lease");
 
     what_the_operator_may_not_do(cluster, &name).await?;
     the_quota_holds(cluster, &name).await?;

@@ -12,8 +12,9 @@ use operator::{
     metrics::Metrics,
     operation::{self, Operation},
     settings::Settings,
+    watches::WatchTimes,
 };
-use telemetry::{CancellationToken, Checks, Registry};
+use telemetry::{CancellationToken, Checks, Health, Registry};
 use tokio::{runtime::Runtime, task::JoinHandle};
 
 use crate::cluster::Cluster;
@@ -21,12 +22,16 @@ use crate::cluster::Cluster;
 /// So many that no call waits.
 const MANY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
 
+/// As a provider's operator has them.
+pub(crate) const WATCH_TIMES: WatchTimes = WatchTimes::new(Duration::from_secs(120));
+
 /// How long a lease's end waits for its last usage. The test without a meter waits it out.
 const FINAL_USAGE_WAIT: Duration = Duration::from_secs(20);
 
 /// An operator that runs beside the test.
 pub(crate) struct Running {
     pub(crate) metrics: Metrics,
+    pub(crate) alive: Checks,
     pub(crate) ready: Checks,
     shutdown: CancellationToken,
     task: JoinHandle<Result<(), operation::Error>>,
@@ -46,10 +51,11 @@ impl Running {
     pub(crate) fn start_with(cluster: &Cluster, client: Client, replica: &str) -> Result<Self> {
         let metrics = Metrics::register(&Registry::new())?;
         let operation = operation(cluster, client, metrics.clone(), replica)?;
-        let (ready, shutdown) = (Checks::new(), CancellationToken::new());
-        let (checks, token) = (ready.clone(), shutdown.clone());
-        let task = tokio::spawn(async move { operation.run(&checks, token).await });
-        Ok(Self { metrics, ready, shutdown, task })
+        let (health, shutdown) = (Health::default(), CancellationToken::new());
+        let Health { alive, ready } = health.clone();
+        let token = shutdown.clone();
+        let task = tokio::spawn(async move { operation.run(&health, token).await });
+        Ok(Self { metrics, alive, ready, shutdown, task })
     }
 
     /// Asks it to end, as SIGTERM does, and waits for that.
@@ -75,7 +81,7 @@ impl Killable {
         let client = Client::try_from(cluster.operator_config())?;
         drop(inside);
         let operation = operation(cluster, client, metrics.clone(), replica)?;
-        runtime.spawn(async move { operation.run(&Checks::new(), CancellationToken::new()).await });
+        runtime.spawn(async move { operation.run(&Health::default(), CancellationToken::new()).await });
         Ok(Self { metrics, runtime: Some(runtime) })
     }
 
@@ -116,6 +122,7 @@ fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str)
         client,
         election: ElectionSettings::new(&cluster.system, &cluster.operator(), replica.to_owned()),
         rate: Rate { per_second: MANY, burst: MANY },
+        watch_times: WATCH_TIMES,
         images: ImageBook::new(None),
         metrics,
         settings: settings(&cluster.system)?,

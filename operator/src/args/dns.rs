@@ -103,7 +103,7 @@ impl DnsArgs {
             rate: Rate { per_second: queries_per_second, burst: query_burst },
             metrics: DnsMetrics::register(&process.registry).context("failed to register metrics")?,
         };
-        server.run(&process.ready, process.shutdown.clone()).await?;
+        server.run(&process.health.ready, process.shutdown.clone()).await?;
         process.end().await
     }
 }

@@ -87,6 +87,7 @@ impl MeterArgs {
                 election::identity(&replica, Timestamp::now()),
             ),
             rate: Rate { per_second: api_qps, burst: api_burst },
+            watch_times: process.watch_times,
             system_namespace: namespace,
             kubelets: KubeletClient::new(trust, kubelet_token, kubelet_port)
                 .context("failed to set up the kubelet client")?,
@@ -96,7 +97,7 @@ impl MeterArgs {
             },
             metrics: MeterMetrics::register(&process.registry).context("failed to register metrics")?,
         };
-        metering.run(&process.ready, process.shutdown.clone()).await?;
+        metering.run(&process.health, process.shutdown.clone()).await?;
         process.end().await
     }
 }

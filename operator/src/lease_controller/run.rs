@@ -1,4 +1,4 @@
-//! Feeds the reconciler: watches, one back-off each, and everything that makes a lease be looked at again.
+//! Feeds the reconciler: watches, each with a connection and a pace of its own, and everything that makes a lease be looked at again.
 
 use std::{convert::Infallible, fmt::Debug, sync::Arc};
 
@@ -15,7 +15,7 @@ use k8s_openapi::api::{
     storage::v1::StorageClass,
 };
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     core::{ApiResource, DynamicObject},
     runtime::{
         Config as RunnerConfig, Predicate, PredicateConfig, WatchStreamExt, applier, predicates,
@@ -33,7 +33,7 @@ use super::{
     owned::Kind,
     pods, reconcile,
 };
-use crate::{http_route::HttpRoute, metrics::Metrics};
+use crate::{http_route::HttpRoute, metrics::Metrics, watches::Watches};
 
 /// Leases that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;
@@ -42,6 +42,16 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// What asks for a lease to be looked at.
 pub type Trigger = ObjectRef<ComputeLease>;
+
+/// What the watches read by, and what they fill.
+pub struct Feed {
+    /// Their connections.
+    pub watches: Watches,
+    /// Our own objects, as read.
+    pub leases: Store<ComputeLease>,
+    /// The writing ends of all stores.
+    pub writers: Writers,
+}
 
 /// The writing ends of the stores that watches fill.
 pub struct Writers {
@@ -140,14 +150,14 @@ impl Synced {
 /// Follows the cluster and, once elected, reconciles until the shutdown; running reconciliations are finished.
 pub async fn run(
     ctx: Arc<Context>,
-    leases: Store<ComputeLease>,
-    writers: Writers,
+    feed: Feed,
     synced: Synced,
     from_proofs: impl Stream<Item = Trigger> + Send + 'static,
     elected: CancellationToken,
     shutdown: CancellationToken,
 ) {
-    let client = &ctx.client;
+    let Feed { watches, leases, writers } = feed;
+    let watches = &watches;
     let metrics = &ctx.metrics;
     let system = ctx.settings.system_namespace.clone();
     let Writers {
@@ -170,27 +180,27 @@ pub async fn run(
     } = synced.clone();
 
     let mut triggers: Vec<BoxStream<'static, Trigger>> = vec![
-        lease_triggers(client, metrics, &system, lease_writer, leases_seen),
-        pod_triggers(client, metrics, &system, pod_writer, pods_seen, &ctx),
-        claim_watch(client, metrics, claims, claims_seen),
-        node_triggers(client, metrics, node_writer, nodes_seen, &ctx, leases.clone()),
-        class_watch(client, metrics, "StorageClass", storage_classes, storage_classes_seen),
-        class_watch(client, metrics, "RuntimeClass", runtime_classes, runtime_classes_seen),
-        owned_triggers::<Namespace>(client, metrics, &system, Kind::Namespace, &ctx.live, &synced),
-        owned_triggers::<ResourceQuota>(client, metrics, &system, Kind::ResourceQuota, &ctx.live, &synced),
-        owned_triggers::<LimitRange>(client, metrics, &system, Kind::LimitRange, &ctx.live, &synced),
-        owned_triggers::<NetworkPolicy>(client, metrics, &system, Kind::NetworkPolicy, &ctx.live, &synced),
-        owned_triggers::<ServiceAccount>(client, metrics, &system, Kind::ServiceAccount, &ctx.live, &synced),
-        owned_triggers::<RoleBinding>(client, metrics, &system, Kind::RoleBinding, &ctx.live, &synced),
-        owned_triggers::<Deployment>(client, metrics, &system, Kind::Deployment, &ctx.live, &synced),
-        owned_triggers::<StatefulSet>(client, metrics, &system, Kind::StatefulSet, &ctx.live, &synced),
-        owned_triggers::<Service>(client, metrics, &system, Kind::Service, &ctx.live, &synced),
+        lease_triggers(watches, metrics, &system, lease_writer, leases_seen),
+        pod_triggers(watches, metrics, &system, pod_writer, pods_seen, &ctx),
+        claim_watch(watches, metrics, claims, claims_seen),
+        node_triggers(watches, metrics, node_writer, nodes_seen, &ctx, leases.clone()),
+        class_watch(watches, metrics, "StorageClass", storage_classes, storage_classes_seen),
+        class_watch(watches, metrics, "RuntimeClass", runtime_classes, runtime_classes_seen),
+        owned_triggers::<Namespace>(watches, metrics, &system, Kind::Namespace, &ctx.live, &synced),
+        owned_triggers::<ResourceQuota>(watches, metrics, &system, Kind::ResourceQuota, &ctx.live, &synced),
+        owned_triggers::<LimitRange>(watches, metrics, &system, Kind::LimitRange, &ctx.live, &synced),
+        owned_triggers::<NetworkPolicy>(watches, metrics, &system, Kind::NetworkPolicy, &ctx.live, &synced),
+        owned_triggers::<ServiceAccount>(watches, metrics, &system, Kind::ServiceAccount, &ctx.live, &synced),
+        owned_triggers::<RoleBinding>(watches, metrics, &system, Kind::RoleBinding, &ctx.live, &synced),
+        owned_triggers::<Deployment>(watches, metrics, &system, Kind::Deployment, &ctx.live, &synced),
+        owned_triggers::<StatefulSet>(watches, metrics, &system, Kind::StatefulSet, &ctx.live, &synced),
+        owned_triggers::<Service>(watches, metrics, &system, Kind::Service, &ctx.live, &synced),
         from_proofs.boxed(),
     ];
     // Without a Gateway the kind may not exist, and its watch would only fail.
     if ctx.settings.exposure.is_some() {
         triggers.push(owned_triggers::<HttpRoute>(
-            client,
+            watches,
             metrics,
             &system,
             Kind::HttpRoute,
@@ -226,17 +236,16 @@ pub async fn run(
 }
 
 fn lease_triggers(
-    client: &Client,
+    watches: &Watches,
     metrics: &Metrics,
     namespace: &str,
     writer: Writer<ComputeLease>,
     seen: CancellationToken,
 ) -> BoxStream<'static, Trigger> {
-    let api = Api::<ComputeLease>::namespaced(client.clone(), namespace);
+    let api = Api::<ComputeLease>::namespaced(watches.client("ComputeLease"), namespace);
     // Most of the status is our own, so its changes are no news. Deletion moves the generation.
     let predicate = predicates::generation.combine(predicates::finalizers).combine(usage_final);
-    watcher(api, watcher::Config::default())
-        .default_backoff()
+    watcher(api, watches.config())
         .modify(handover::keep_claims)
         .reflect(writer)
         .inspect(mark(seen))
@@ -253,7 +262,7 @@ fn usage_final(lease: &ComputeLease) -> Option<u64> {
 }
 
 fn pod_triggers(
-    client: &Client,
+    watches: &Watches,
     metrics: &Metrics,
     system: &str,
     writer: Writer<Pod>,
@@ -262,8 +271,7 @@ fn pod_triggers(
 ) -> BoxStream<'static, Trigger> {
     let system = system.to_owned();
     let listener = ctx.clone();
-    watcher(Api::<Pod>::all(client.clone()), managed())
-        .default_backoff()
+    watcher(Api::<Pod>::all(watches.client("Pod")), managed(watches))
         .modify(move |pod| {
             pod.managed_fields_mut().clear();
             listener.memory.hear(pod);
@@ -278,7 +286,7 @@ fn pod_triggers(
 
 /// Nodes matter to all leases when their addresses change, because policies name them.
 fn node_triggers(
-    client: &Client,
+    watches: &Watches,
     metrics: &Metrics,
     writer: Writer<Node>,
     seen: CancellationToken,
@@ -287,8 +295,7 @@ fn node_triggers(
 ) -> BoxStream<'static, Trigger> {
     let nodes = ctx.stores.nodes.clone();
     let mut known = None;
-    watcher(Api::<Node>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
+    watcher(Api::<Node>::all(watches.client("Node")), watches.config())
         .modify(|node| {
             node.managed_fields_mut().clear();
             if let Some(status) = &mut node.status {
@@ -312,13 +319,12 @@ fn node_triggers(
 }
 
 fn claim_watch(
-    client: &Client,
+    watches: &Watches,
     metrics: &Metrics,
     writer: Writer<PersistentVolumeClaim>,
     seen: CancellationToken,
 ) -> BoxStream<'static, Trigger> {
-    watcher(Api::<PersistentVolumeClaim>::all(client.clone()), managed())
-        .default_backoff()
+    watcher(Api::<PersistentVolumeClaim>::all(watches.client("PersistentVolumeClaim")), managed(watches))
         .modify(|claim| claim.managed_fields_mut().clear())
         .reflect(writer)
         .inspect(mark(seen))
@@ -331,7 +337,7 @@ fn claim_watch(
 
 /// Storage and runtime classes: leases that wait for one look again by themselves.
 fn class_watch<K>(
-    client: &Client,
+    watches: &Watches,
     metrics: &Metrics,
     kind: &'static str,
     writer: Writer<K>,
@@ -340,8 +346,7 @@ fn class_watch<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    watcher(Api::<K>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
+    watcher(Api::<K>::all(watches.client(kind)), watches.config())
         .reflect(writer)
         .inspect(mark(seen))
         .touched_objects()
@@ -352,7 +357,7 @@ where
 
 /// Follows a rendered kind in full, keeps what matters of it and asks for the leases whose objects changed.
 fn owned_triggers<K>(
-    client: &Client,
+    watches: &Watches,
     metrics: &Metrics,
     system: &str,
     kind: Kind,
@@ -365,8 +370,7 @@ where
     let (system, live, seen) = (system.to_owned(), live.clone(), synced.owned(kind));
     let resource = ApiResource::erase::<K>(&());
     let mut listing = Listing::default();
-    watcher(Api::<DynamicObject>::all_with(client.clone(), &resource), managed())
-        .default_backoff()
+    watcher(Api::<DynamicObject>::all_with(watches.client(kind.as_str()), &resource), managed(watches))
         .filter_map(logged(metrics, kind.as_str()))
         .filter_map(move |event| {
             let touched = match event {
@@ -399,8 +403,8 @@ where
         .boxed()
 }
 
-fn managed() -> watcher::Config {
-    watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE))
+fn managed(watches: &Watches) -> watcher::Config {
+    watches.config().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE))
 }
 
 /// The lease that an object belongs to, by its label.

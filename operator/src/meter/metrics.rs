@@ -2,9 +2,13 @@
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::watches::WatchMetrics;
+
 /// All metrics of the meter. Cloning shares the counters.
 #[derive(Clone, Debug)]
 pub struct MeterMetrics {
+    /// Of the watches.
+    pub watches: WatchMetrics,
     /// Scrapes by result: `ok`, `error`.
     pub scrapes: IntCounterVec,
     /// Pod samples by result: `accepted`, `stale`, `quarantined`, `unknown`.
@@ -30,6 +34,7 @@ impl MeterMetrics {
             HistogramOpts::new("meter_scrape_duration_seconds", "Time per scrape of a kubelet.")
                 .buckets(vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
         let metrics = Self {
+            watches: WatchMetrics::register("meter", registry)?,
             scrapes: counters("meter_scrapes_total", "Scrapes of kubelets.", "result")?,
             samples: counters("meter_samples_total", "Samples of pods.", "result")?,
             scrape_seconds: Histogram::with_opts(scrape_seconds)?,
@@ -47,6 +52,7 @@ impl MeterMetrics {
             watch_errors: counters("meter_watch_errors_total", "Interrupted watches.", "kind")?,
         };
         let Self {
+            watches: _,
             scrapes,
             samples,
             scrape_seconds,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use kube::{Client, runtime::watcher::Event};
-use telemetry::{CancellationToken, Check, Checks};
+use telemetry::{CancellationToken, Check, Health};
 use tokio::{
     task::JoinHandle,
     time::{Duration, Instant},
@@ -22,6 +22,7 @@ use crate::{
     client::{self, Rate},
     election::{Election, ElectionSettings, Lost},
     operation::Error,
+    watches::{WatchTimes, Watches},
 };
 
 /// Publications that are written at the same time.
@@ -37,6 +38,8 @@ pub struct Metering {
     pub election: ElectionSettings,
     /// How many calls the publishing connection may make.
     pub rate: Rate,
+    /// How long a watch may take for what.
+    pub watch_times: WatchTimes,
     /// Namespace of the `ComputeLease` objects.
     pub system_namespace: String,
     /// Connection to the kubelets.
@@ -50,16 +53,19 @@ pub struct Metering {
 impl Metering {
     /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it
     /// early must end the process: another replica takes over.
-    pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, election, rate, system_namespace, kubelets, settings, metrics } = self;
-        let caches_ready = ready.add("caches", "not synced yet");
+    pub async fn run(self, health: &Health, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { client, election, rate, watch_times, system_namespace, kubelets, settings, metrics } =
+            self;
+        let caches_ready = health.ready.add("caches", "not synced yet");
+        let watches = Watches::new(client.clone(), watch_times, metrics.watches.clone());
+        let guard = tokio::spawn(watches.clone().guard(health.clone()));
         let meter = Arc::new(Meter::new(settings, kubelets, metrics));
         let caches = tokio::spawn(report_caches(meter.clone(), caches_ready));
         let (watched, token) = (meter.clone(), shutdown.clone());
         let mut election = Election::new(client.clone(), election);
         let publishing = client::elected(client.clone(), rate, election.term());
         let watching =
-            tokio::spawn(async move { watch::run(watched, client, &system_namespace, token).await });
+            tokio::spawn(async move { watch::run(watched, watches, &system_namespace, token).await });
         // One that stands by follows the cluster, so that it takes over with everything seen.
         let is_elected = tokio::select! {
             () = election.acquire() => true,
@@ -75,6 +81,7 @@ impl Metering {
         };
         shutdown.cancel();
         caches.abort();
+        guard.abort();
         watching.await.map_err(Error::Panicked)?;
         held
     }

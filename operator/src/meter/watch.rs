@@ -1,4 +1,4 @@
-//! Feeds the meter: four watches, each with its own back-off.
+//! Feeds the meter: four watches, each with a connection and a pace of its own.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -7,40 +7,35 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use kube::{
-    Api, Client, Resource,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event, watcher},
-    },
+    Api, Resource,
+    runtime::watcher::{self, Event, watcher},
 };
 use serde::de::DeserializeOwned;
 use telemetry::CancellationToken;
 
 use super::Meter;
+use crate::watches::Watches;
 
 /// Watches until the token is cancelled.
 pub(super) async fn run(
     meter: Arc<Meter>,
-    client: Client,
+    watches: Watches,
     system_namespace: &str,
     shutdown: CancellationToken,
 ) {
-    let managed =
-        || watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE));
-    let leases = Api::<ComputeLease>::namespaced(client.clone(), system_namespace);
-    let watches = vec![
-        watch(&meter, leases, watcher::Config::default(), "ComputeLease", Meter::saw_lease),
-        watch(&meter, Api::<Pod>::all(client.clone()), managed(), "Pod", Meter::saw_pod),
-        watch(
-            &meter,
-            Api::<PersistentVolumeClaim>::all(client.clone()),
-            managed(),
-            "PersistentVolumeClaim",
-            Meter::saw_claim,
-        ),
-        watch(&meter, Api::<Node>::all(client), watcher::Config::default(), "Node", Meter::saw_node),
+    let everything = || watches.config();
+    let managed = || everything().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE));
+    let leases = Api::<ComputeLease>::namespaced(watches.client("ComputeLease"), system_namespace);
+    let pods = Api::<Pod>::all(watches.client("Pod"));
+    let claims = Api::<PersistentVolumeClaim>::all(watches.client("PersistentVolumeClaim"));
+    let nodes = Api::<Node>::all(watches.client("Node"));
+    let streams = vec![
+        watch(&meter, leases, everything(), "ComputeLease", Meter::saw_lease),
+        watch(&meter, pods, managed(), "Pod", Meter::saw_pod),
+        watch(&meter, claims, managed(), "PersistentVolumeClaim", Meter::saw_claim),
+        watch(&meter, nodes, everything(), "Node", Meter::saw_node),
     ];
-    stream::select_all(watches)
+    stream::select_all(streams)
         .take_until(Box::pin(shutdown.cancelled_owned()))
         .for_each(async |()| {})
         .await;
@@ -58,7 +53,6 @@ where
 {
     let meter = meter.clone();
     watcher(api, config)
-        .default_backoff()
         .map(move |event| match event {
             Ok(event) => saw(&meter, &event, Timestamp::now()),
             Err(error) => {
