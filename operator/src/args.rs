@@ -1,5 +1,6 @@
 //! Command line: reads flags, sets up what belongs to the process, and runs the operation.
 
+mod canary;
 mod dns;
 mod meter;
 mod process;
@@ -14,7 +15,12 @@ use kube::Client;
 use market::Tier;
 use tokio::time::Duration;
 
-use self::{dns::DnsArgs, meter::MeterArgs, process::ProcessArgs};
+use self::{
+    canary::{CanaryArgs, CanaryCommand},
+    dns::DnsArgs,
+    meter::MeterArgs,
+    process::ProcessArgs,
+};
 use crate::{
     client::Rate,
     election::{self, ElectionSettings},
@@ -45,6 +51,9 @@ enum Command {
     Meter(Box<MeterArgs>),
     /// Answer the tenants' questions for names until SIGTERM. A process of its own, with rights of its own.
     Dns(Box<DnsArgs>),
+    /// What runs inside the network canary's pods.
+    #[command(hide = true, subcommand)]
+    Canary(CanaryCommand),
     /// Print the custom resource definitions as YAML.
     #[command(hide = true)]
     Crd,
@@ -115,6 +124,8 @@ struct RunArgs {
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
     final_usage_wait: u64,
     #[command(flatten)]
+    canary: CanaryArgs,
+    #[command(flatten)]
     process: ProcessArgs,
 }
 
@@ -123,6 +134,7 @@ impl Args {
     pub fn run(self) -> anyhow::Result<()> {
         let Self { command } = self;
         match command {
+            Command::Canary(command) => block_on(command.run()),
             Command::Crd => print_crds(),
             Command::Run(args) => block_on(operate(*args)),
             Command::Meter(args) => block_on(args.run()),
@@ -163,6 +175,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         image_lookup,
         allowed_registries,
         final_usage_wait,
+        canary,
         process,
     } = args;
     let process = process.start().await?;
@@ -201,6 +214,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             final_usage_wait: Duration::from_secs(final_usage_wait),
         },
         host_records,
+        canary: canary.settings(),
     };
     operation.run(&process.health, process.shutdown.clone()).await?;
     process.end().await

@@ -64,7 +64,7 @@ use self::{
     tiers::{Stage, Tiers},
     validate::{Facts, Refusal, Remedy, Validated},
 };
-use crate::{metrics::Metrics, settings::Settings};
+use crate::{canary::enforcement::Network, metrics::Metrics, settings::Settings};
 
 /// How long to wait before looking again at something that no watch reports.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -103,6 +103,8 @@ pub struct Context {
     pub memory: Memory,
     /// Who has proven to own which host.
     pub proofs: Arc<Proofs>,
+    /// What is known about the network plug-in.
+    pub network: Arc<Network>,
     /// The time.
     pub clock: fn() -> Timestamp,
 }
@@ -221,7 +223,7 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     let (found, mut validated) = match choose(lease, ctx).await.map_err(Error::Dereference)? {
         (found, Ok(validated)) => (found, validated),
         // Nothing is decided, so nothing is said.
-        (_, Err(Refusal::ImagesPending)) => return Ok(Action::requeue(ASKING)),
+        (_, Err(refusal)) if refusal.is_pending() => return Ok(Action::requeue(ASKING)),
         (_, Err(refusal)) => return refuse(lease, ctx, &refusal).await,
     };
     let status = ctx.memory.status(lease);
@@ -230,7 +232,7 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
         publicity.custom = custom;
     }
     let objects = build::build(&validated, &ctx.settings, &found.addresses);
-    match apply_all(lease, ctx, &found, objects).await {
+    match apply_all(lease, ctx, &found.namespace, &found.owned, objects).await {
         Ok((applied, contests)) => {
             events::contested(&ctx.recorder, &ctx.memory, lease, &contests, (ctx.clock)()).await;
             if applied == Applied::Complete {
@@ -309,7 +311,7 @@ async fn choose(
             let course = stranded.map_or(Course::Newest, |why| Course::Stranded { why });
             Ok((found, Ok(Validated { course, ..validated })))
         }
-        (Err(Refusal::ImagesPending), _) => Ok((found, Err(Refusal::ImagesPending))),
+        (Err(refusal), _) if refusal.is_pending() => Ok((found, Err(refusal))),
         // The limits hold for every revision. What ran before runs on, and is kept as it should be.
         (Err(refusal), Some(previous)) => match read(&previous, ctx).await? {
             (found, Ok(validated)) => {
@@ -327,19 +329,14 @@ async fn read(
     ctx: &Context,
 ) -> Result<(Dereferenced, Result<Validated, Refusal>), dereference::Error> {
     let found = dereference_all(lease, ctx).await?;
-    let facts = Facts {
-        manifest: &found.manifest,
-        storage: &found.storage,
-        tiers: &found.tiers,
-        stage: match found.namespace {
-            NamespaceState::Ours(_) => Stage::Provisioned,
-            NamespaceState::Missing | NamespaceState::OthersTerminating | NamespaceState::Foreign => {
-                Stage::New
-            }
-        },
+    let stage = match found.namespace {
+        NamespaceState::Ours(_) => Stage::Provisioned,
+        NamespaceState::Missing | NamespaceState::OthersTerminating | NamespaceState::Foreign => Stage::New,
     };
+    let facts = Facts { manifest: &found.manifest, storage: &found.storage, tiers: &found.tiers, stage };
     let validated = validate::validate(lease, facts)
         .and_then(|validated| validate::check_exposure(validated, ctx.settings.exposure.as_ref()))
+        .and_then(|validated| validate::check_network(validated, stage, ctx.network.current()))
         .and_then(|validated| settle_images(lease, ctx, validated));
     Ok((found, validated))
 }
@@ -418,14 +415,16 @@ pub enum Applied {
     NamespaceTerminating,
 }
 
-async fn apply_all(
+/// Brings the cluster to what was built, as far as the namespace lets it.
+pub(crate) async fn apply_all(
     lease: &ComputeLease,
     ctx: &Context,
-    found: &Dereferenced,
+    namespace: &NamespaceState,
+    owned: &Owned,
     objects: LeaseObjects,
 ) -> Result<(Applied, Vec<Contest>), apply::Error> {
     let terminating = Ok((Applied::NamespaceTerminating, Vec::new()));
-    let namespace = match &found.namespace {
+    let namespace = match namespace {
         NamespaceState::Foreign => return Ok((Applied::NamespaceConflict, Vec::new())),
         NamespaceState::OthersTerminating => return terminating,
         NamespaceState::Ours(namespace) if namespace.terminating => return terminating,
@@ -435,12 +434,11 @@ async fn apply_all(
     let pods = pods::of_lease(&ctx.stores.pods, lease);
     let missing_secrets = pods::services_without_secret(&pods);
     let left = lease.status.as_ref().and_then(|status| status.objects_digest.as_deref());
-    let expected =
-        ctx.memory.take_expected(lease).unwrap_or_else(|| apply::at_first_sight(&found.owned, left));
+    let expected = ctx.memory.take_expected(lease).unwrap_or_else(|| apply::at_first_sight(owned, left));
     let applier = Applier {
         client: &ctx.client,
         metrics: &ctx.metrics,
-        owned: &found.owned,
+        owned,
         namespace,
         missing_secrets: &missing_secrets,
         live: &ctx.live,

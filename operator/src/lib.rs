@@ -5,6 +5,7 @@
 //! cluster and the clock, so it may be killed at any moment and started again.
 
 pub mod args;
+pub mod canary;
 pub mod client;
 pub mod dns;
 pub mod election;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crd::Phase;
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use crate::{lease_controller::owned::Kind, watches::WatchMetrics};
+use crate::{canary::enforcement::Open, lease_controller::owned::Kind, watches::WatchMetrics};
 
 /// How an object was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,17 @@ pub enum Leadership {
     Standby,
 }
 
+/// What the network canary found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proved {
+    /// Both directions are enforced.
+    Enforced,
+    /// Some are not.
+    Open(Open),
+    /// Nothing.
+    Nothing,
+}
+
 /// All metrics of the operator. Cloning shares the counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -56,6 +67,8 @@ pub struct Metrics {
     watch_errors: IntCounterVec,
     leader: IntGauge,
     leases_stuck: IntGauge,
+    network_enforced: IntGaugeVec,
+    network_proofs: IntCounterVec,
 }
 
 impl Metrics {
@@ -85,6 +98,18 @@ impl Metrics {
                 "operator_leases_stuck",
                 "Leases whose removal takes longer than ten minutes.",
             )?,
+            network_enforced: IntGaugeVec::new(
+                Opts::new(
+                    "operator_network_policy_enforced",
+                    "1 where the canary's last word is that network policies are enforced, 0 where they are not; absent before.",
+                ),
+                &["direction"],
+            )?,
+            network_proofs: counters(
+                "operator_network_proofs_total",
+                "What the network canary found: enforced, open or nothing.",
+                &["outcome"],
+            )?,
         };
         registry.register(Box::new(metrics.api_writes.clone()))?;
         registry.register(Box::new(metrics.reconcile_seconds.clone()))?;
@@ -94,6 +119,8 @@ impl Metrics {
         registry.register(Box::new(metrics.watch_errors.clone()))?;
         registry.register(Box::new(metrics.leader.clone()))?;
         registry.register(Box::new(metrics.leases_stuck.clone()))?;
+        registry.register(Box::new(metrics.network_enforced.clone()))?;
+        registry.register(Box::new(metrics.network_proofs.clone()))?;
         Ok(metrics)
     }
 
@@ -160,6 +187,22 @@ impl Metrics {
     /// Sets how many leases do not go.
     pub fn set_stuck(&self, count: usize) {
         self.leases_stuck.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Notes what the network canary found. What found nothing leaves what was known.
+    pub fn network_proved(&self, proved: Proved) {
+        let (outcome, enforced) = match proved {
+            Proved::Enforced => ("enforced", Some((1, 1))),
+            Proved::Open(Open::Ingress) => ("open", Some((0, 1))),
+            Proved::Open(Open::Egress) => ("open", Some((1, 0))),
+            Proved::Open(Open::Both) => ("open", Some((0, 0))),
+            Proved::Nothing => ("nothing", None),
+        };
+        self.network_proofs.with_label_values(&[outcome]).inc();
+        if let Some((ingress, egress)) = enforced {
+            self.network_enforced.with_label_values(&["ingress"]).set(ingress);
+            self.network_enforced.with_label_values(&["egress"]).set(egress);
+        }
     }
 
     /// Sets how many leases there are of each phase.

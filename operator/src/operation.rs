@@ -20,6 +20,10 @@ use tokio::{
 };
 
 use crate::{
+    canary::{
+        self, CanarySettings,
+        enforcement::{Enforcement, Network},
+    },
     client::{self, Rate},
     election::{Election, ElectionSettings, Lost},
     lease_controller::{
@@ -55,6 +59,8 @@ pub struct Operation {
     pub settings: Settings,
     /// Reads the records that prove who owns a host; none without a Gateway.
     pub host_records: Option<Arc<dyn ReadTexts>>,
+    /// Proves that the network keeps leases apart; without it nobody looks.
+    pub canary: Option<CanarySettings>,
 }
 
 /// Why the operation ended although nobody asked for it.
@@ -72,7 +78,7 @@ impl Operation {
     /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it early must end the
     /// process: another replica takes over.
     pub async fn run(self, health: &Health, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, election, rate, watch_times, images, metrics, settings, host_records } = self;
+        let Self { client, election, rate, watch_times, images, metrics, settings, host_records, canary } = self;
         let crds_ready = health.ready.add("crds", "not looked yet");
         let caches_ready = health.ready.add("caches", "not synced yet");
         let (leases, lease_writer) = reflector::store();
@@ -111,6 +117,10 @@ impl Operation {
             live: Arc::default(),
             memory: Memory::default(),
             proofs: proofs.clone(),
+            network: Arc::new(Network::new(match canary {
+                Some(_) => Enforcement::Pending,
+                None => Enforcement::Unchecked,
+            })),
             clock: Timestamp::now,
         });
 
@@ -128,6 +138,15 @@ impl Operation {
             let sweeping = sweep::run(ctx.clone(), leases.clone(), synced.clone(), shutdown.clone());
             reports.spawn(after(elected.clone(), shutdown.clone(), sweeping));
         }
+        reports.spawn(after(elected.clone(), shutdown.clone(), {
+            let (ctx, synced, shutdown) = (ctx.clone(), synced.clone(), shutdown.clone());
+            async move {
+                match canary {
+                    Some(canary) => canary::run(ctx, canary, synced, shutdown).await,
+                    None => canary::clear(ctx, synced, shutdown).await,
+                }
+            }
+        }));
         let worked = CancellationToken::new();
         let mut leading = JoinSet::new();
         leading.spawn(lead(election, metrics, elected.clone(), worked.clone(), shutdown.clone()));

@@ -24,19 +24,11 @@ pub const NOT_PUBLIC_V4: [&str; 16] = [
     "240.0.0.0/4",
 ];
 
-/// Blocks of version 6 that are not the public internet. Teredo, 6to4 and NAT64 would lead around the list of
-/// version 4.
-pub const NOT_PUBLIC_V6: [&str; 9] = [
-    "::1/128",
-    "2001::/32",
-    "2001:db8::/32",
-    "2002::/16",
-    "64:ff9b::/96",
-    "64:ff9b:1::/48",
-    "fc00::/7",
-    "fe80::/10",
-    "ff00::/8",
-];
+/// Blocks of version 6 that are not the public internet: all but 2000::/3, of which alone addresses are given out, and in it
+/// the protocols' own blocks (Teredo among them), documentation and 6to4. Teredo, 6to4, and the forms of NAT64 and of mapped
+/// addresses in the first block would lead around the list of version 4.
+pub const NOT_PUBLIC_V6: [&str; 7] =
+    ["::/3", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "4000::/2", "8000::/1"];
 
 /// The addresses that are on the internet and none of the cluster's own.
 #[derive(Clone, Debug)]

@@ -32,6 +32,12 @@ pub const VOLUMES_CHANGED: &str = "VolumesChanged";
 pub const IMAGE_TOO_LARGE: &str = "ImageTooLarge";
 /// Registries are being asked about the images.
 pub const IMAGES_PENDING: &str = "ImagesPending";
+/// The network canary has not spoken yet.
+pub const NETWORK_PENDING: &str = "NetworkPending";
+/// A connection that network policies forbid got through.
+pub const NETWORK_NOT_ENFORCED: &str = "NetworkNotEnforced";
+/// Whether network policies are enforced could not be found out.
+pub const NETWORK_UNPROVED: &str = "NetworkUnproved";
 /// An image is named by a tag, and this provider looks none up.
 pub const IMAGE_UNPINNED: &str = "ImageUnpinned";
 /// An image's registry is not on the public internet, and the provider does not allow it.

@@ -127,5 +127,6 @@ fn operation(cluster: &Cluster, client: Client, metrics: Metrics, replica: &str)
         metrics,
         settings: settings(&cluster.system)?,
         host_records: None,
+        canary: None,
     })
 }

@@ -46,6 +46,7 @@ use super::{
     validate::{Activity, Validated},
 };
 use crate::{
+    canary::enforcement::{Enforcement, Network},
     metrics::Metrics,
     settings::{Settings, exposure::Exposure},
 };
@@ -300,6 +301,7 @@ impl Scenario {
             live: Arc::default(),
             memory: Memory::default(),
             proofs: Arc::new(Proofs::new().0),
+            network: Arc::new(Network::new(Enforcement::Unchecked)),
             clock,
         });
         let mut scenario = Self {

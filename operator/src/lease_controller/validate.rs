@@ -17,7 +17,10 @@ use super::{
     tiers::{Confinement, Stage, Tiers, Unavailable},
     volumes::VolumesChanged,
 };
-use crate::settings::exposure::Exposure;
+use crate::{
+    canary::enforcement::{Enforcement, Open},
+    settings::exposure::Exposure,
+};
 
 /// A lease whose manifest was accepted.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,6 +183,15 @@ pub enum Refusal {
     /// Registries have not answered yet, so nothing is decided.
     #[error("the images are being looked up")]
     ImagesPending,
+    /// The network canary has not spoken yet, so nothing is decided.
+    #[error("the provider's network is being tried")]
+    NetworkPending,
+    /// A connection that policies forbid got through.
+    #[error("{0}; the provider must install one that enforces NetworkPolicy")]
+    NetworkNotEnforced(Open),
+    /// Whether policies are enforced could not be found out.
+    #[error("it is not proved that the provider's network keeps leases apart: {0}")]
+    NetworkUnproved(String),
 }
 
 /// What repairs a refusal.
@@ -212,7 +224,15 @@ impl Refusal {
             Self::VolumesChanged(_) => reason::VOLUMES_CHANGED,
             Self::Image(refused) => refused.reason(),
             Self::ImagesPending => reason::IMAGES_PENDING,
+            Self::NetworkPending => reason::NETWORK_PENDING,
+            Self::NetworkNotEnforced(_) => reason::NETWORK_NOT_ENFORCED,
+            Self::NetworkUnproved(_) => reason::NETWORK_UNPROVED,
         }
+    }
+
+    /// Whether nothing is decided yet.
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::ImagesPending | Self::NetworkPending)
     }
 
     /// Whether to look again without a change of the object.
@@ -238,7 +258,10 @@ impl Refusal {
             | Self::StorageClassStatic { .. }
             | Self::VolumesChanged(_)
             | Self::Image(_)
-            | Self::ImagesPending => Remedy::LookAgain,
+            | Self::ImagesPending
+            | Self::NetworkPending
+            | Self::NetworkNotEnforced(_)
+            | Self::NetworkUnproved(_) => Remedy::LookAgain,
         }
     }
 }
@@ -302,6 +325,16 @@ pub fn validate(lease: &ComputeLease, facts: Facts<'_>) -> Result<Validated, Ref
         },
         course: Course::Newest,
     })
+}
+
+/// Holds a new lease until the network is proved to keep it apart. One that runs is not ended for it.
+pub fn check_network(lease: Validated, stage: Stage, network: Enforcement) -> Result<Validated, Refusal> {
+    match (stage, network) {
+        (Stage::Provisioned, _) | (_, Enforcement::Unchecked | Enforcement::Enforced { .. }) => Ok(lease),
+        (Stage::New, Enforcement::Pending) => Err(Refusal::NetworkPending),
+        (Stage::New, Enforcement::Open(open)) => Err(Refusal::NetworkNotEnforced(open)),
+        (Stage::New, Enforcement::Unproved { why }) => Err(Refusal::NetworkUnproved(why)),
+    }
 }
 
 /// Refuses public ports where there is no Gateway to serve them.

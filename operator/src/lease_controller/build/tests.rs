@@ -146,6 +146,80 @@ fn data_survives_every_change_but_that_of_the_volumes() {
     assert_eq!(database(&validated())["retention"], json!({"whenDeleted": "Delete", "whenScaled": "Retain"}));
 }
 
+/// What the policy says about an address outside the lease, and not what a cluster makes of it.
+#[test]
+fn the_internet_of_both_families_is_open_and_nothing_that_leads_inside() {
+    let policy = network_policy::build(&validated(), &settings(), &addresses()).remove(0);
+    let rules = policy.spec.unwrap().egress.unwrap();
+    let blocks: Vec<_> = rules
+        .iter()
+        .flat_map(|rule| rule.to.iter().flatten())
+        .filter_map(|peer| peer.ip_block.as_ref())
+        .collect();
+    let whole: Vec<&str> = blocks.iter().map(|block| block.cidr.as_str()).collect();
+    assert_eq!(whole, ["0.0.0.0/0", "::/0"]);
+    for block in &blocks {
+        let of_family = |except: &String| except.contains(':') == block.cidr.contains(':');
+        assert!(
+            block.except.iter().flatten().all(of_family),
+            "the API server refuses a block outside its own"
+        );
+    }
+    let excepted: Vec<Cidr> = blocks
+        .iter()
+        .flat_map(|block| block.except.iter().flatten())
+        .map(|block| block.parse().unwrap())
+        .collect();
+    let is_open = |address: &str| {
+        let address = address.parse().unwrap();
+        !excepted.iter().any(|block| block.contains(address))
+    };
+    for public in ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "2001:4860:4860::8888", "2a01::1", "3ffe::1"]
+    {
+        assert!(is_open(public), "{public}");
+    }
+    for inside in [
+        "10.0.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "192.0.2.7",
+        "8.8.4.4",
+        "198.51.7.7",
+        "168.63.129.16",
+        // Unspecified, this host, compatible and mapped version 4, NAT64 of both forms, discard.
+        "::",
+        "::1",
+        "::10.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:0:10.0.0.1",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b:1::10.0.0.1",
+        "100::1",
+        // Teredo, benchmarks, ORCHID, documentation, 6to4 around 10.0.0.1.
+        "2001::1",
+        "2001:2::1",
+        "2001:10::1",
+        "2001:20::1",
+        "2001:db8::1",
+        "3fff::1",
+        "2002:a00:1::1",
+        // Segment routing, unique local with a cloud's metadata service, link local, site local, multicast, what nobody was given.
+        "5f00::1",
+        "fc00::1",
+        "fd00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "fec0::1",
+        "ff02::1",
+        "4000::1",
+        "a000::1",
+        // What the provider denies.
+        "2a00::1",
+    ] {
+        assert!(!is_open(inside), "{inside}");
+    }
+}
+
 #[test]
 fn the_order_of_the_nodes_changes_nothing() {
     let mut reversed = addresses();

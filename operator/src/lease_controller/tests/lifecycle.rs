@@ -3,6 +3,7 @@
 use crd::{ComputeLeaseStatus, Rollout};
 
 use super::*;
+use crate::canary::enforcement::{Enforcement, Finding, Network, Open};
 
 const QUOTA: &str = "PUT /api/v1/namespaces/LEASE/resourcequotas/lease";
 const DATABASE: &str = "PUT /apis/apps/v1/namespaces/LEASE/statefulsets/database";
@@ -205,4 +206,41 @@ async fn a_revision_above_the_limits_is_refused_and_the_one_before_is_kept_as_it
     assert_eq!((accepted.status.as_str(), accepted.reason.as_str()), ("False", reason::LIMITS_EXCEEDED));
     assert_eq!((status.revision, status.phase), (Some(1), Phase::Ready));
     assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+}
+
+/// Where nothing is proved yet, nothing is said, as a refused lease is given back on chain; one that runs is left alone.
+#[tokio::test]
+async fn a_new_lease_waits_for_the_proof_of_the_network_and_is_refused_without_one() {
+    let mut scenario = Scenario::new(&manifest_yaml());
+    let network = Arc::new(Network::new(Enforcement::Pending));
+    Arc::get_mut(&mut scenario.ctx).unwrap().network = network.clone();
+    let learn = |finding| network.learn(&finding, now(), std::time::Duration::from_secs(3600));
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    assert_eq!(scenario.lease().status, None);
+    for (finding, reason, message) in [
+        (
+            Finding::Inconclusive { why: "no image".to_owned() },
+            reason::NETWORK_UNPROVED,
+            "it is not proved that the provider's network keeps leases apart: no image",
+        ),
+        (
+            Finding::Open(Open::Egress),
+            reason::NETWORK_NOT_ENFORCED,
+            "the network plug-in let a pod out to an address that its lease may not reach (egress); the provider must install one that enforces NetworkPolicy",
+        ),
+    ] {
+        learn(finding);
+        assert_eq!(scenario.reconcile().await.unwrap(), [EVENT, super::STATUS]);
+        let lease = scenario.lease();
+        let accepted = condition::find(lease.conditions(), condition::ACCEPTED).unwrap();
+        assert_eq!((accepted.reason.as_str(), accepted.message.as_str()), (reason, message));
+        assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    }
+    learn(Finding::Enforced);
+    assert_eq!(scenario.reconcile().await.unwrap()[..1], ["POST /api/v1/namespaces".to_owned()]);
+    scenario.api.run_quota_controller();
+    scenario.reconcile().await.unwrap();
+    learn(Finding::Open(Open::Both));
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    assert_eq!(ready_reason(&scenario).1, reason::AWAITING_PODS);
 }

@@ -14,7 +14,7 @@ use crate::agent::statement;
 const NEARLY_UNFUNDED: u64 = 600;
 
 /// Refusals of the operator that no retry changes.
-const FINAL_REJECTIONS: [&str; 10] = [
+const FINAL_REJECTIONS: [&str; 11] = [
     crd::reason::NAME_MISMATCH,
     crd::reason::INVALID_SPEC,
     crd::reason::MANIFEST_INVALID,
@@ -25,6 +25,7 @@ const FINAL_REJECTIONS: [&str; 10] = [
     crd::reason::NO_DEFAULT_STORAGE_CLASS,
     crd::reason::STORAGE_CLASS_RETAINS,
     crd::reason::STORAGE_CLASS_STATIC,
+    crd::reason::NETWORK_NOT_ENFORCED,
 ];
 
 /// One transaction about one lease.

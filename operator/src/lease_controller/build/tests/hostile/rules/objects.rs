@@ -149,9 +149,11 @@ pub(super) const RULES: [Rule; 14] = [
         let mut outgoing = rules.filter(|rule| !select(rule, "to[].ipBlock").is_empty());
         incoming.count() == 0
             && outgoing.all(|rule| {
-                let denied = |block: &str| {
+                let denied = |address: &str| {
+                    let address = address.parse().unwrap();
                     let blocks = select(rule, "to[].ipBlock").into_iter();
-                    blocks.flat_map(|block| select(block, "except[]")).any(|except| except == block)
+                    let mut blocks = blocks.flat_map(|block| select(block, "except[]"));
+                    blocks.any(|block| text(block).parse::<Cidr>().is_ok_and(|block| block.contains(address)))
                 };
                 let open = |port: i64| {
                     select(rule, "ports[]").into_iter().any(|range| {
@@ -160,9 +162,17 @@ pub(super) const RULES: [Rule; 14] = [
                             && (first..=range["endPort"].as_i64().unwrap_or(first)).contains(&port)
                     })
                 };
-                ["10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"]
-                    .into_iter()
-                    .all(denied)
+                [
+                    "10.255.0.1",
+                    "169.254.169.254",
+                    "172.31.0.1",
+                    "192.168.1.1",
+                    "127.0.0.1",
+                    "fd00:ec2::254",
+                    "fe80::1",
+                ]
+                .into_iter()
+                .all(denied)
                     && rule.get("ports").is_some()
                     && ![25, 465, 587].into_iter().any(open)
             })
