@@ -53,18 +53,31 @@ impl Identity {
         Self::of_pid(self.pid) == Some(self)
     }
 
+    /// Ends the process without giving it a chance to do anything.
+    pub(crate) fn kill(self) -> Result<()> {
+        self.signal(Signal::SIGKILL)?;
+        let gone = poll(Duration::from_secs(10), || Ok((!self.is_alive()).then_some(())))?;
+        gone.with_context(|| format!("process {} does not end", self.pid))
+    }
+
+    /// Sends a signal; it is no error if the process has ended already.
+    fn signal(self, signal: Signal) -> Result<()> {
+        if !self.is_alive() {
+            return Ok(());
+        }
+        match kill(Pid::from_raw(self.pid), signal) {
+            Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("failed to end process {}", self.pid)),
+        }
+    }
+
     /// Ends the process: politely, then by force after `patience`. It is no error if it has ended already.
     pub(crate) fn end(self, patience: Duration) -> Result<()> {
         for (signal, patience) in [(Signal::SIGTERM, patience), (Signal::SIGKILL, Duration::from_secs(10))] {
             if !self.is_alive() {
                 return Ok(());
             }
-            match kill(Pid::from_raw(self.pid), signal) {
-                Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
-                Err(error) => {
-                    return Err(error).with_context(|| format!("failed to end process {}", self.pid));
-                }
-            }
+            self.signal(signal)?;
             if poll(patience, || Ok((!self.is_alive()).then_some(())))?.is_some() {
                 return Ok(());
             }

@@ -4,6 +4,7 @@
 //! what runs and which versions.
 
 use std::fs::{self, File};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -25,6 +26,7 @@ mod images;
 mod kubectl;
 mod machine;
 mod node;
+mod outage;
 mod probe;
 mod proof;
 mod teardown;
@@ -43,6 +45,17 @@ pub(crate) enum Command {
     Down(Which),
     /// Say what runs.
     Status(Which),
+    /// Kill a part of the control plane without warning, and start it again after a time.
+    Outage {
+        /// Which part.
+        #[arg(value_enum)]
+        part: outage::Part,
+        /// How long it is away.
+        #[arg(long, default_value_t = 0)]
+        seconds: u64,
+        #[command(flatten)]
+        which: Which,
+    },
     /// Print the path of the administrator's kubeconfig.
     Kubeconfig(Which),
     /// Only build or fetch the tools, for a cache to keep.
@@ -76,6 +89,9 @@ impl Command {
             }
             Self::Down(which) => down(&which.site()?),
             Self::Status(which) => status(&which.site()?),
+            Self::Outage { part, seconds, which } => {
+                outage::outage(&which.site()?, part, Duration::from_secs(seconds))
+            }
             Self::Kubeconfig(which) => {
                 println!("{}", description(&which.site()?)?.kubeconfig.display());
                 Ok(())

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Plays the kubelet for a lease until it is dropped: pods that carry the word crash, all others get ready.
-struct Kubelet(JoinHandle<()>);
+pub(crate) struct Kubelet(JoinHandle<()>);
 
 impl Drop for Kubelet {
     fn drop(&mut self) {
@@ -37,7 +37,7 @@ impl Drop for Kubelet {
 }
 
 impl Kubelet {
-    fn start(cluster: &Cluster, name: &LeaseName, crashes: &'static str) -> Self {
+    pub(crate) fn start(cluster: &Cluster, name: &LeaseName, crashes: &'static str) -> Self {
         let pods = Api::<Pod>::namespaced(cluster.admin.clone(), name.as_str());
         Self(tokio::spawn(async move {
             let mut seen =

@@ -11,5 +11,6 @@ mod hosts;
 mod lifecycle;
 mod meter;
 mod operator;
+mod outage;
 mod running;
 mod tiers;

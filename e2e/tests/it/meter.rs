@@ -38,7 +38,8 @@ const MANY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zer
 
 /// A meter that runs beside the test.
 pub(crate) struct RunningMeter {
-    ready: Checks,
+    pub(crate) alive: Checks,
+    pub(crate) ready: Checks,
     shutdown: CancellationToken,
     task: JoinHandle<Result<(), operation::Error>>,
 }
@@ -57,9 +58,15 @@ impl RunningMeter {
             metrics: MeterMetrics::register(&Registry::new())?,
         };
         let (health, shutdown) = (Health::default(), CancellationToken::new());
-        let (ready, token) = (health.ready.clone(), shutdown.clone());
+        let Health { alive, ready } = health.clone();
+        let token = shutdown.clone();
         let task = tokio::spawn(async move { metering.run(&health, token).await });
-        Ok(Self { ready, shutdown, task })
+        Ok(Self { alive, ready, shutdown, task })
+    }
+
+    /// Waits until it ends by itself, and returns why.
+    pub(crate) async fn ended(&mut self) -> Result<Option<operation::Error>> {
+        Ok((&mut self.task).await.context("the meter panicked")?.err())
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
@@ -255,7 +262,7 @@ async fn what_the_meter_may_not_do(cluster: &Cluster, name: &LeaseName) -> Resul
 }
 
 /// Sets a term that has begun; returns its start.
-async fn begin_term(cluster: &Cluster, name: &LeaseName) -> Result<i64> {
+pub(crate) async fn begin_term(cluster: &Cluster, name: &LeaseName) -> Result<i64> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
     let started = i64::try_from(now)? - 5;
     let term = json!({"spec": {"term": {"startedAt": started, "endsAt": started + 3600}}});
@@ -264,7 +271,7 @@ async fn begin_term(cluster: &Cluster, name: &LeaseName) -> Result<i64> {
     Ok(started)
 }
 
-async fn published(cluster: &Cluster, name: &LeaseName, sequence: i64) -> Result<crd::LeaseUsage> {
+pub(crate) async fn published(cluster: &Cluster, name: &LeaseName, sequence: i64) -> Result<crd::LeaseUsage> {
     let published = |lease: Option<&ComputeLease>| {
         let usage = lease.and_then(|lease| lease.status.as_ref()?.usage.as_ref());
         usage.is_some_and(|usage| usage.sequence >= sequence)
@@ -274,7 +281,7 @@ async fn published(cluster: &Cluster, name: &LeaseName, sequence: i64) -> Result
     status.and_then(|status| status.usage).context("usage was published")
 }
 
-fn reason_of<'a>(lease: &'a ComputeLease, type_: &str) -> &'a str {
+pub(crate) fn reason_of<'a>(lease: &'a ComputeLease, type_: &str) -> &'a str {
     condition::find(lease.conditions(), type_).map_or("", |condition| &condition.reason)
 }
 

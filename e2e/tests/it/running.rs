@@ -49,13 +49,28 @@ impl Running {
 
     /// Starts a replica that reaches the API server by this client.
     pub(crate) fn start_with(cluster: &Cluster, client: Client, replica: &str) -> Result<Self> {
+        Self::start_watching(cluster, client, replica, WATCH_TIMES)
+    }
+
+    /// Starts a replica whose watches have these times.
+    pub(crate) fn start_watching(
+        cluster: &Cluster,
+        client: Client,
+        replica: &str,
+        watch_times: WatchTimes,
+    ) -> Result<Self> {
         let metrics = Metrics::register(&Registry::new())?;
-        let operation = operation(cluster, client, metrics.clone(), replica)?;
+        let operation = Operation { watch_times, ..operation(cluster, client, metrics.clone(), replica)? };
         let (health, shutdown) = (Health::default(), CancellationToken::new());
         let Health { alive, ready } = health.clone();
         let token = shutdown.clone();
         let task = tokio::spawn(async move { operation.run(&health, token).await });
         Ok(Self { metrics, alive, ready, shutdown, task })
+    }
+
+    /// Waits until it ends by itself, and returns why.
+    pub(crate) async fn ended(&mut self) -> Result<Option<operation::Error>> {
+        Ok((&mut self.task).await.context("the operator panicked")?.err())
     }
 
     /// Asks it to end, as SIGTERM does, and waits for that.
