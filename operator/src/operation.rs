@@ -78,7 +78,8 @@ impl Operation {
     /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it early must end the
     /// process: another replica takes over.
     pub async fn run(self, health: &Health, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, election, rate, watch_times, images, metrics, settings, host_records, canary } = self;
+        let Self { client, election, rate, watch_times, images, metrics, settings, host_records, canary } =
+            self;
         let crds_ready = health.ready.add("crds", "not looked yet");
         let caches_ready = health.ready.add("caches", "not synced yet");
         let (leases, lease_writer) = reflector::store();

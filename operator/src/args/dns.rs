@@ -96,6 +96,7 @@ impl DnsArgs {
         let upstreams: Vec<SocketAddr> = upstreams.into_iter().map(|address| address.0).collect();
         let server = NameServer {
             client: Client::try_default().await.context("failed to find a cluster")?,
+            watch_times: process.watch_times,
             sockets: Sockets::bind(listen).await?,
             upstream: Arc::new(Resolvers::new(&upstreams)?),
             zones: Zones { cluster: cluster_domain, private: private_domains },
@@ -103,7 +104,7 @@ impl DnsArgs {
             rate: Rate { per_second: queries_per_second, burst: query_burst },
             metrics: DnsMetrics::register(&process.registry).context("failed to register metrics")?,
         };
-        server.run(&process.health.ready, process.shutdown.clone()).await?;
+        server.run(&process.health, process.shutdown.clone()).await?;
         process.end().await
     }
 }

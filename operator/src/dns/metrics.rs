@@ -2,6 +2,8 @@
 
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
+use crate::watches::WatchMetrics;
+
 /// How a question ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -58,6 +60,8 @@ impl Outcome {
 /// All metrics of the name server. Cloning shares the counters.
 #[derive(Clone, Debug)]
 pub struct DnsMetrics {
+    /// Of the watches.
+    pub watches: WatchMetrics,
     /// Questions by outcome.
     pub queries: IntCounterVec,
     /// Seconds until an answer was ready.
@@ -72,6 +76,7 @@ impl DnsMetrics {
         let seconds = HistogramOpts::new("operator_dns_answer_seconds", "Time until an answer was ready.")
             .buckets(vec![0.0005, 0.002, 0.01, 0.05, 0.25, 1.0, 4.0]);
         let metrics = Self {
+            watches: WatchMetrics::register("operator_dns", registry)?,
             queries: IntCounterVec::new(
                 Opts::new("operator_dns_queries_total", "Questions of tenants."),
                 &["outcome"],

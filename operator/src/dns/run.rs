@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kube::Client;
-use telemetry::{CancellationToken, Check, Checks};
+use telemetry::{CancellationToken, Check, Checks, Health};
 use tokio::{
     task::{JoinError, JoinSet},
     time::Duration,
@@ -18,7 +18,11 @@ use super::{
     upstream::Upstream,
     watch,
 };
-use crate::{client::Rate, public_internet::PublicInternet};
+use crate::{
+    client::Rate,
+    public_internet::PublicInternet,
+    watches::{WatchTimes, Watches},
+};
 
 /// How long it goes on answering after it was told to end: so long may a node still send questions to it.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -27,6 +31,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct NameServer {
     /// Connection to the API server, for reading.
     pub client: Client,
+    /// How long a watch may take for what.
+    pub watch_times: WatchTimes,
     /// The port that questions come to.
     pub sockets: Sockets,
     /// Whoever knows the names of the internet.
@@ -48,15 +54,20 @@ pub struct Error(#[source] JoinError);
 
 impl NameServer {
     /// Answers until the token is cancelled, and a little longer.
-    pub async fn run(self, ready: &Checks, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, sockets, upstream, zones, internet, rate, metrics } = self;
-        let caches = ready.add("caches", "not synced yet");
+    pub async fn run(self, health: &Health, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { client, watch_times, sockets, upstream, zones, internet, rate, metrics } = self;
+        let caches = health.ready.add("caches", "not synced yet");
         let directory = Directory::default();
         let names = Names::new(directory.clone(), zones, internet, upstream);
         let server = Arc::new(Server::new(directory.clone(), names, rate, metrics.clone()));
         let ended = CancellationToken::new();
         let mut parts = JoinSet::new();
-        parts.spawn(watch::run(directory.clone(), client, metrics, ended.clone()));
+        let watches = Watches::new(client, watch_times, metrics.watches.clone());
+        // While the API server is away all replicas are silent, and old answers are better than none: they stay ready.
+        let guarded = Health { alive: health.alive.clone(), ready: Checks::new() };
+        let mut guards = JoinSet::new();
+        guards.spawn(watches.clone().guard(guarded));
+        parts.spawn(watch::run(directory.clone(), watches, metrics, ended.clone()));
         parts.spawn(server.serve(sockets, ended.clone()));
         parts.spawn(report(directory, caches, ended.clone()));
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Feeds the directory: two watches, each with its own back-off.
+//! Feeds the directory: two watches, each with a connection and a pace of its own.
 
 use std::fmt::Debug;
 
@@ -6,32 +6,33 @@ use crd::labels;
 use futures::{StreamExt, future, stream, stream::BoxStream};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     runtime::{
         WatchStreamExt,
-        watcher::{self, Event, watcher},
+        watcher::{Event, watcher},
     },
 };
 use serde::de::DeserializeOwned;
 use telemetry::CancellationToken;
 
 use super::{directory::Directory, metrics::DnsMetrics};
+use crate::watches::Watches;
 
 /// Watches until the token is cancelled.
-pub async fn run(directory: Directory, client: Client, metrics: DnsMetrics, shutdown: CancellationToken) {
+pub async fn run(directory: Directory, watches: Watches, metrics: DnsMetrics, shutdown: CancellationToken) {
     let (pods, services) = (directory.clone(), directory);
-    let watches = vec![
-        watch::<Pod>(&client, &metrics, "Pod", move |event| pods.saw_pod(event)),
-        watch::<Service>(&client, &metrics, "Service", move |event| services.saw_service(event)),
+    let streams = vec![
+        watch::<Pod>(&watches, &metrics, "Pod", move |event| pods.saw_pod(event)),
+        watch::<Service>(&watches, &metrics, "Service", move |event| services.saw_service(event)),
     ];
-    stream::select_all(watches)
+    stream::select_all(streams)
         .take_until(Box::pin(shutdown.cancelled_owned()))
         .for_each(|()| future::ready(()))
         .await;
 }
 
 fn watch<K>(
-    client: &Client,
+    watches: &Watches,
     metrics: &DnsMetrics,
     kind: &'static str,
     saw: impl Fn(Event<K>) + Send + 'static,
@@ -41,8 +42,7 @@ where
 {
     let errors = metrics.watch_errors.with_label_values(&[kind]);
     let managed = format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE);
-    watcher(Api::<K>::all(client.clone()), watcher::Config::default().labels(&managed))
-        .default_backoff()
+    watcher(Api::<K>::all(watches.client(kind)), watches.config().labels(&managed))
         .modify(|object| object.managed_fields_mut().clear())
         .map(move |event| match event {
             Ok(event) => saw(event),
