@@ -26,9 +26,20 @@ pub const NOT_PUBLIC_V4: [&str; 16] = [
 
 /// Blocks of version 6 that are not the public internet: all but 2000::/3, of which alone addresses are given out, and in it
 /// the protocols' own blocks (Teredo among them), documentation and 6to4. Teredo, 6to4, and the forms of NAT64 and of mapped
-/// addresses in the first block would lead around the list of version 4.
-pub const NOT_PUBLIC_V6: [&str; 7] =
-    ["::/3", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "4000::/2", "8000::/1"];
+/// addresses in the first block would lead around the list of version 4. NAT64, unique and link local addresses lie in the
+/// large blocks and are named nevertheless: the admission policy of lease namespaces looks for them by name.
+pub const NOT_PUBLIC_V6: [&str; 10] = [
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",
+    "3fff::/20",
+    "4000::/2",
+    "64:ff9b::/96",
+    "8000::/1",
+    "::/3",
+    "fc00::/7",
+    "fe80::/10",
+];
 
 /// The addresses that are on the internet and none of the cluster's own.
 #[derive(Clone, Debug)]

@@ -158,6 +158,10 @@ fn the_internet_of_both_families_is_open_and_nothing_that_leads_inside() {
         .collect();
     let whole: Vec<&str> = blocks.iter().map(|block| block.cidr.as_str()).collect();
     assert_eq!(whole, ["0.0.0.0/0", "::/0"]);
+    // The admission policy of lease namespaces refuses a policy that does not name these.
+    for named in ["64:ff9b::/96", "fc00::/7", "fe80::/10"] {
+        assert!(blocks[1].except.iter().flatten().any(|block| block == named), "{named}");
+    }
     for block in &blocks {
         let of_family = |except: &String| except.contains(':') == block.cidr.contains(':');
         assert!(
