@@ -38,8 +38,8 @@ pub(crate) struct TestArgs {
     /// Leave this layer out; may be given several times.
     #[arg(long, value_name = "NAME")]
     skip: Vec<Layer>,
-    /// Instead of the layers, the proofs of the contracts that take hours: 10 000 walks of 256 steps on all cores, a million
-    /// cases in three languages, and symbolic proofs.
+    /// Instead of the layers, the proofs that take hours: of the contracts 10 000 walks of 256 steps on all cores, a million
+    /// cases in three languages, and symbolic proofs; of the operator every fault at every API call.
     #[arg(long, conflicts_with_all = ["layer", "skip"])]
     deep: bool,
 }

@@ -51,6 +51,7 @@ struct Fault {
     verb: String,
     path_end: String,
     status: StatusCode,
+    message: String,
 }
 
 impl fmt::Debug for Recorded {
@@ -105,8 +106,13 @@ impl MockApi {
 
     /// Answers the next request of this verb to a path with this end with a failure.
     pub fn fail_next(&self, verb: &str, path_end: &str, status: StatusCode) {
-        let fault = Fault { verb: verb.to_owned(), path_end: path_end.to_owned(), status };
-        self.lock().faults.push(fault);
+        self.fail_next_saying(verb, path_end, status, &format!("mock: {status}"));
+    }
+
+    /// Answers the next request of this verb to a path with this end with a failure in these words.
+    pub fn fail_next_saying(&self, verb: &str, path_end: &str, status: StatusCode, message: &str) {
+        let (verb, path_end, message) = (verb.to_owned(), path_end.to_owned(), message.to_owned());
+        self.lock().faults.push(Fault { verb, path_end, status, message });
     }
 
     /// Takes the requests since the last call.
@@ -144,17 +150,23 @@ impl MockApi {
         let fault =
             state.faults.iter().position(|fault| fault.verb == verb && path.ends_with(&fault.path_end));
         let result = match fault {
-            Some(fault) => Err(state.faults.remove(fault).status),
-            None => state.store.serve(verb, &Target::parse(path), selector.as_ref(), &manager, body),
+            Some(fault) => {
+                let Fault { status, message, .. } = state.faults.remove(fault);
+                Err((status, message))
+            }
+            None => state
+                .store
+                .serve(verb, &Target::parse(path), selector.as_ref(), &manager, body)
+                .map_err(|status| (status, format!("mock: {status}"))),
         };
         drop(state);
         match result {
             Ok(object) if metadata_only => answer(StatusCode::OK, &store::metadata_only(object)),
             Ok(object) => answer(StatusCode::OK, &object),
-            Err(store::ALREADY_EXISTS) => {
-                answer(StatusCode::CONFLICT, &failure("AlreadyExists", StatusCode::CONFLICT))
+            Err((store::ALREADY_EXISTS, message)) => {
+                answer(StatusCode::CONFLICT, &failure("AlreadyExists", StatusCode::CONFLICT, &message))
             }
-            Err(status) => answer(status, &failure(reason(status), status)),
+            Err((status, message)) => answer(status, &failure(reason(status), status, &message)),
         }
     }
 
@@ -181,9 +193,9 @@ fn reason(status: StatusCode) -> &'static str {
     }
 }
 
-fn failure(reason: &str, status: StatusCode) -> Value {
+fn failure(reason: &str, status: StatusCode, message: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure",
-        "reason": reason, "message": format!("mock: {status}"), "code": status.as_u16(),
+        "reason": reason, "message": message, "code": status.as_u16(),
     })
 }

@@ -4,7 +4,6 @@
 
 use anyhow::{Context, Result};
 use crd::{ComputeLease, ComputeLeaseStatus, DesiredState, LeaseName, Phase, condition, reason};
-use futures::StreamExt;
 use k8s_openapi::{
     api::{
         apps::v1::StatefulSet,
@@ -15,77 +14,16 @@ use k8s_openapi::{
 use kube::{
     Api, ResourceExt,
     api::{ListParams, Patch, PatchParams},
-    runtime::{WatchStreamExt, watcher},
 };
 use manifest::ValidManifest;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
 use crate::{
     cluster::{Cluster, guestbook, guestbook_with, wait},
+    kubelet::Kubelet,
     operator::phase,
     running::Running,
 };
-
-/// Plays the kubelet for a lease until it is dropped: pods that carry the word crash, all others get ready.
-pub(crate) struct Kubelet(JoinHandle<()>);
-
-impl Drop for Kubelet {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Kubelet {
-    pub(crate) fn start(cluster: &Cluster, name: &LeaseName, crashes: &'static str) -> Self {
-        let pods = Api::<Pod>::namespaced(cluster.admin.clone(), name.as_str());
-        Self(tokio::spawn(async move {
-            let mut seen =
-                watcher(pods.clone(), watcher::Config::default()).default_backoff().applied_objects().boxed();
-            // A watch that breaks repeats itself, and a pod that went meanwhile is not missed.
-            while let Some(pod) = seen.next().await {
-                let Ok(pod) = pod else { continue };
-                if pod.metadata.deletion_timestamp.is_some() || has_status(&pod) {
-                    continue;
-                }
-                let _ = pods
-                    .patch_status(
-                        &pod.name_any(),
-                        &PatchParams::default(),
-                        &Patch::Strategic(&played(&pod, crashes)),
-                    )
-                    .await;
-            }
-        }))
-    }
-}
-
-fn has_status(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready")
-}
-
-fn played(pod: &Pod, crashes: &str) -> Value {
-    let env = pod
-        .spec
-        .iter()
-        .flat_map(|spec| &spec.containers)
-        .flat_map(|container| container.env.iter().flatten());
-    if !env.into_iter().any(|variable| variable.value.as_deref() == Some(crashes)) {
-        return json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
-    }
-    json!({"status": {
-        "phase": "Running",
-        "conditions": [{"type": "Ready", "status": "False"}],
-        "containerStatuses": [{
-            "name": "workload", "image": "i", "imageID": "", "ready": false, "restartCount": 3,
-            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-            "lastState": {"terminated": {
-                "exitCode": 2, "reason": "Error", "message": "cannot log in with open-sesame\n"
-            }},
-        }]
-    }})
-}
 
 async fn patch(cluster: &Cluster, name: &LeaseName, change: Value) -> Result<()> {
     let leases = cluster.own::<ComputeLease>();

@@ -5,9 +5,11 @@
 
 mod admission;
 mod cluster;
+mod crash;
 mod crd_rules;
 mod engine_election;
 mod hosts;
+mod kubelet;
 mod lifecycle;
 mod meter;
 mod operator;

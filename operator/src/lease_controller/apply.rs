@@ -1,7 +1,7 @@
 //! Brings the cluster to what was built, in an order that never leaves a pod unbounded.
 //!
-//! Namespace, then quota (and waiting until it is in force), bounds, policies and identities, then secrets, and only then pods
-//! and their names. Objects that are as we left them cost no call. One that is not is replaced as a whole: what somebody
+//! Namespace, then quota (and waiting until it is in force), bounds, policies and identities, then the end of what is no longer
+//! wanted, then secrets, and only then pods and their names. Objects that are as we left them cost no call. One that is not is replaced as a whole: what somebody
 //! added to it, such as a container, would survive an apply.
 
 use std::{
@@ -78,12 +78,20 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the quota has no room for the object now.
+    fn is_over_quota(&self) -> bool {
+        let Self::Apply { source: kube::Error::Api(status), .. } = self else { return false };
+        status.is_forbidden() && status.message.contains("exceeded quota")
+    }
+}
+
 /// How far applying got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Everything is applied.
     Complete,
-    /// The quota is not in force yet, so nothing that it bounds was created.
+    /// The quota is not in force yet, so nothing that it bounds was created, or it still counts what was removed.
     AwaitingQuota,
     /// A namespace of this name appeared that is not ours.
     NamespaceConflict,
@@ -182,10 +190,15 @@ impl Applier<'_> {
             routes.append(&mut service.routes);
             rest.push(service);
         }
-        to_the_end(rest.into_iter().map(|service| self.service(&name, service))).await?;
+        // The quota has room for what the manifest has and for nothing more, so what it no longer has goes first.
+        self.prune(&name, &keep).await?;
+        match to_the_end(rest.into_iter().map(|service| self.service(&name, service))).await {
+            // The quota controller counts what went only after a while. The watch tells when it has.
+            Err(error) if error.is_over_quota() => return Ok(Progress::AwaitingQuota),
+            applied => applied?,
+        };
         // Last: where the Gateway API is missing, everything but the way from the internet still runs.
         to_the_end(routes.into_iter().map(|route| self.object(&name, Kind::HttpRoute, route))).await?;
-        self.prune(&name, &keep).await?;
         Ok(Progress::Complete)
     }
 
@@ -382,12 +395,13 @@ impl Applier<'_> {
             [(Kind::Deployment, &keep.deployments), (Kind::StatefulSet, &keep.stateful_sets)]
         {
             for name in self.orphans(kind, wanted) {
+                // The Secret first: it is known by its workload alone, which a crash in between must leave there.
+                if !keep.secrets.contains(&name) {
+                    self.delete::<Secret>(namespace, Kind::Secret, &secret::name(&name)).await?;
+                }
                 match kind {
                     Kind::Deployment => self.delete::<Deployment>(namespace, kind, &name).await?,
                     _ => self.delete::<StatefulSet>(namespace, kind, &name).await?,
-                }
-                if !keep.secrets.contains(&name) {
-                    self.delete::<Secret>(namespace, Kind::Secret, &secret::name(&name)).await?;
                 }
             }
         }

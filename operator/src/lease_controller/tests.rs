@@ -152,8 +152,8 @@ async fn a_changed_manifest_changes_its_services_and_prunes_the_others() {
     assert_eq!(
         scenario.reconcile().await.unwrap(),
         [
-            "DELETE /apis/apps/v1/namespaces/LEASE/deployments/web",
             "DELETE /api/v1/namespaces/LEASE/secrets/web-env",
+            "DELETE /apis/apps/v1/namespaces/LEASE/deployments/web",
             "DELETE /api/v1/namespaces/LEASE/services/web",
             "DELETE /apis/networking.k8s.io/v1/namespaces/LEASE/networkpolicies/from-gateway-web",
             STATUS,

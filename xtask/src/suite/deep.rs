@@ -40,7 +40,10 @@ fn proofs() -> anyhow::Result<Vec<(&'static str, Command)>> {
         .env("LEASEHOLD_ANVIL", tools::foundry("anvil")?)
         .env("LEASEHOLD_FORGE", tools::foundry("forge")?)
         .current_dir(repository());
+    let mut crash = Command::new(std::env::current_exe()?);
+    crash.args(["test", "--layer", "crash"]).env("LEASEHOLD_DEEP", "1").current_dir(repository());
     Ok(vec![
+        ("every fault at every API call of a lease's life", crash),
         ("a million cases in Rust, Solidity and JavaScript", differential),
         ("what is proved for all values", tool("symbolic", &["--check"])),
         ("every invariant after every step of 10 000 walks of 256 steps", tool("reach", &["--deep"])),

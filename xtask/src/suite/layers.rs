@@ -1,7 +1,8 @@
 //! The layers: what each proves, and the commands that prove it.
 
-use std::{fmt, process::Command};
+use std::{fmt, fs, process::Command};
 
+use anyhow::Context as _;
 use clap::ValueEnum as _;
 
 use super::{
@@ -32,6 +33,8 @@ pub(crate) enum Layer {
     Contracts,
     /// Operator and RBAC on a real API server.
     ApiServer,
+    /// An operator killed at every API call, alone and while something else goes wrong.
+    Crash,
     /// Advisories and licences of dependencies.
     Deny,
     /// The escape table on a real node, and each control's absence.
@@ -42,7 +45,7 @@ pub(crate) enum Layer {
 
 impl Layer {
     /// Every layer, in the order in which they run.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Format,
         Self::Tidy,
         Self::Codegen,
@@ -51,6 +54,7 @@ impl Layer {
         Self::Charts,
         Self::Contracts,
         Self::ApiServer,
+        Self::Crash,
         Self::Deny,
         Self::Isolation,
         Self::Demo,
@@ -97,6 +101,7 @@ impl Layer {
             }
             Self::Charts => charts::run(log),
             Self::ApiServer => api_server(log),
+            Self::Crash => crash(log),
             Self::Deny => deny(log),
             Self::Isolation => log.check("isolation", |log| log.command(&mut xtask(&["isolation"])?)),
             Self::Demo => log.check("demo", |log| log.command(&mut xtask(&["demo"])?)),
@@ -110,18 +115,51 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Tests that are ignored elsewhere because they need an API server; they find it by
-/// `LEASEHOLD_TEST_KUBECONFIG`.
+/// Tests that are ignored elsewhere because they need an API server, and the chart on it.
 fn api_server(log: &mut Log) -> anyhow::Result<()> {
+    on_control_plane(log, |log, kubeconfig| {
+        let chart = cluster::run(log, kubeconfig);
+        let tests = log.command(&mut api_tests(kubeconfig, &["--skip", "crash::"]));
+        chart.and(tests)
+    })
+}
+
+/// The crash matrix, which is long enough for a layer of its own. Its table is shown, and lies beside the log as JSON.
+fn crash(log: &mut Log) -> anyhow::Result<()> {
+    log.command(&mut cargo(&["build", "--package", "operator"]))?;
+    let operator = crate::images::target_directory().join("debug/operator");
+    let json = repository().join("target/test/crash-matrix.json");
+    let tested = on_control_plane(log, |log, kubeconfig| {
+        let mut tests = api_tests(kubeconfig, &["crash::", "--nocapture"]);
+        log.command(tests.env("LEASEHOLD_TEST_OPERATOR", operator).env("LEASEHOLD_CRASH_JSON", &json))
+    });
+    if tested.is_ok() {
+        let table = json.with_extension("txt");
+        let text =
+            fs::read_to_string(&table).with_context(|| format!("failed to read {}", table.display()))?;
+        eprintln!("{text}");
+    }
+    tested
+}
+
+/// Runs something on an API server with its controllers and without nodes. Whatever was proved, nothing is left running.
+fn on_control_plane(
+    log: &mut Log,
+    tests: impl FnOnce(&mut Log, &str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     log.command(&mut xtask(&["testbed", "up", "--control-plane-only"])?)?;
     let kubeconfig = crate::process::output(&mut xtask(&["testbed", "kubeconfig", "--control-plane-only"])?)?;
-    let kubeconfig = kubeconfig.trim();
-    let chart = cluster::run(log, kubeconfig);
-    let tests = ["test", "--package", "e2e", "--test", "it", "--", "--ignored", "--test-threads=1"];
-    let tests = log.command(cargo(&tests).env("LEASEHOLD_TEST_KUBECONFIG", kubeconfig));
-    // Whatever was proved, nothing is left running.
+    let tested = tests(log, kubeconfig.trim());
     log.command(&mut xtask(&["testbed", "down", "--control-plane-only"])?)?;
-    chart.and(tests)
+    tested
+}
+
+/// The ignored tests that these words choose; they find the API server by `LEASEHOLD_TEST_KUBECONFIG`.
+fn api_tests(kubeconfig: &str, words: &[&str]) -> Command {
+    let mut tests =
+        cargo(&["test", "--package", "e2e", "--test", "it", "--", "--ignored", "--test-threads=1"]);
+    tests.args(words).env("LEASEHOLD_TEST_KUBECONFIG", kubeconfig);
+    tests
 }
 
 /// cargo-deny takes long to build from source, so it is used where a developer has installed it.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cluster::{Cluster, guestbook},
-    lifecycle::Kubelet,
+    kubelet::Kubelet,
     meter::{RunningMeter, begin_term, published, reason_of},
     operator::phase,
     running::Running,

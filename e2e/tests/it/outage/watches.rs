@@ -20,7 +20,7 @@ use telemetry::Checks;
 use super::end_state;
 use crate::{
     cluster::{Cluster, guestbook},
-    lifecycle::Kubelet,
+    kubelet::Kubelet,
     operator::phase,
     running::Running,
 };

@@ -244,3 +244,30 @@ async fn a_new_lease_waits_for_the_proof_of_the_network_and_is_refused_without_o
     assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
     assert_eq!(ready_reason(&scenario).1, reason::AWAITING_PODS);
 }
+
+#[tokio::test]
+async fn a_service_in_the_place_of_another_waits_for_its_room_in_the_quota() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let renamed = manifest_yaml().replace("  web:", "  front:");
+    scenario.put_manifest(&renamed);
+    scenario.change_lease(|changed| {
+        changed.spec.manifest = lease(&renamed).spec.manifest;
+        changed.spec.manifest.as_mut().unwrap().revision = 2;
+    });
+    scenario.api.fail_next_saying(
+        "APPLY",
+        "/secrets/front-env",
+        StatusCode::FORBIDDEN,
+        "secrets \"front-env\" is forbidden: exceeded quota: lease, requested: secrets=1, used: secrets=1, limited: secrets=1",
+    );
+    let before = status(&scenario);
+    let writes = scenario.reconcile().await.unwrap();
+    let place = |write: &str| writes.iter().position(|found| found.ends_with(write));
+    let (gone, wanted) = (place("/deployments/web"), place("/secrets/front-env"));
+    assert!(gone.is_some() && gone < wanted, "{writes:?}");
+    assert_eq!(status(&scenario), before, "a wait of moments is no news");
+    let writes = scenario.reconcile().await.unwrap();
+    assert!(writes.iter().any(|write| write.ends_with("/secrets/front-env")), "{writes:?}");
+    assert!(writes.iter().any(|write| write.ends_with("/deployments/front")), "{writes:?}");
+    assert_eq!(provisioned_reason(&scenario), reason::OBJECTS_APPLIED);
+}
