@@ -10,6 +10,7 @@ pub mod cleanup;
 pub mod contest;
 pub mod dereference;
 pub mod diagnosis;
+pub mod digest;
 pub mod end;
 pub mod events;
 pub mod handover;
@@ -22,6 +23,7 @@ pub mod owned;
 pub mod pods;
 pub mod rollout;
 pub mod run;
+pub mod settling;
 pub mod status;
 pub mod stuck;
 pub mod tiers;
@@ -62,6 +64,7 @@ use self::{
     run::Synced,
     status::Outcome,
     tiers::{Stage, Tiers},
+    update_status::Update,
     validate::{Facts, Refusal, Remedy, Validated},
 };
 use crate::{canary::enforcement::Network, metrics::Metrics, settings::Settings};
@@ -239,16 +242,21 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
                 note_refused_pods(lease, ctx, &validated).await.map_err(Error::Dereference)?;
             }
             // A quota comes into force within moments, of which nobody needs to read.
+            let mut update = Update::Settled;
             if !ctx.memory.is_brief(lease, applied, (ctx.clock)()) {
-                update_status::update(lease, ctx, Outcome::of(applied, &validated))
+                update = update_status::update(lease, ctx, Outcome::of(applied, &validated))
                     .await
                     .map_err(Error::UpdateStatus)?;
             }
-            let again = match applied {
-                Applied::Complete => complete(lease, &ctx.memory.status(lease), &validated),
-                Applied::AwaitingQuota | Applied::NamespaceConflict | Applied::NamespaceTerminating => {
-                    LOOK_AGAIN
+            let again = match (update, applied) {
+                (Update::Held(rest), _) => rest,
+                (Update::Settled, Applied::Complete) => {
+                    complete(lease, &ctx.memory.status(lease), &validated)
                 }
+                (
+                    Update::Settled,
+                    Applied::AwaitingQuota | Applied::NamespaceConflict | Applied::NamespaceTerminating,
+                ) => LOOK_AGAIN,
             };
             Ok(Action::requeue(contests.iter().map(|contest| contest.wait).min().unwrap_or(again).min(again)))
         }

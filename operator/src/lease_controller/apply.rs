@@ -26,12 +26,12 @@ use kube::{
     core::ApiResource,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use sha2::{Digest, Sha256};
 
 use super::{
     build::{LeaseObjects, ServiceObjects, Workload, secret},
     calls::to_the_end,
     contest::{Contest, Repairs},
+    digest::Digest,
     live::{self, Live},
     owned::{Kind, Owned, OwnedMeta},
 };
@@ -104,9 +104,9 @@ pub type Expected = HashMap<(Kind, String), Known>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Hash of what was wanted.
-    pub wanted: String,
+    pub wanted: Digest,
     /// Fingerprint of what came of it.
-    pub fingerprint: String,
+    pub fingerprint: Digest,
     /// How often it was put back.
     pub repairs: Repairs,
 }
@@ -115,16 +115,10 @@ pub struct Known {
 pub fn at_first_sight(owned: &Owned, left: Option<&str>) -> Expected {
     let untouched = left == Some(live::digest(owned.fingerprints()).as_str());
     let mut expected = Expected::new();
-    for (kind, all) in &owned.0 {
-        for (name, found) in all {
-            if let (Some(wanted), true) = (&found.applied_hash, untouched || *kind == Kind::HttpRoute) {
-                let known = Known {
-                    wanted: wanted.clone(),
-                    fingerprint: found.fingerprint.clone(),
-                    repairs: Repairs::default(),
-                };
-                expected.insert((*kind, name.clone()), known);
-            }
+    for (kind, name, found) in owned.iter() {
+        if let (Some(wanted), true) = (found.applied_hash, untouched || kind == Kind::HttpRoute) {
+            let known = Known { wanted, fingerprint: found.fingerprint, repairs: Repairs::default() };
+            expected.insert((kind, name.to_owned()), known);
         }
     }
     expected
@@ -238,9 +232,10 @@ impl Applier<'_> {
         if let Some(secret) = secret {
             // The template carries a digest of the Secret, so an applied workload proves an applied Secret.
             // Only a pod that misses it can tell that it was deleted since: the operator may not look.
-            let applied = self.owned.find(workload.kind, &name).is_some_and(|found| {
-                found.applied_hash.as_ref() == Some(&workload.hash) && !found.terminating
-            });
+            let applied = self
+                .owned
+                .find(workload.kind, &name)
+                .is_some_and(|found| found.applied_hash == Some(workload.hash) && !found.terminating);
             if !applied || self.missing_secrets.contains(&name) {
                 self.secret(namespace, secret).await?;
             }
@@ -370,7 +365,7 @@ impl Applier<'_> {
         let key = (wanted.kind, wanted.name.clone());
         let before = expected.get(&key).filter(|known| known.wanted == wanted.hash);
         let known = Known {
-            wanted: wanted.hash.clone(),
+            wanted: wanted.hash,
             fingerprint: live::record(written).fingerprint,
             repairs: before.map(|known| known.repairs).unwrap_or_default(),
         };
@@ -449,7 +444,7 @@ impl Applier<'_> {
 struct Wanted {
     kind: Kind,
     name: String,
-    hash: String,
+    hash: Digest,
     object: DynamicObject,
 }
 
@@ -458,9 +453,9 @@ impl Wanted {
         let name = object.name_any();
         let error = |source| Error::Serialize { kind, name: name.clone(), source };
         let json = serde_json::to_vec(&object).map_err(error)?;
-        let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(&json));
+        let hash = Digest::of(&json);
         // Marked with the hash of its state without the mark.
-        object.annotations_mut().insert(labels::APPLIED_HASH.to_owned(), hash.clone());
+        object.annotations_mut().insert(labels::APPLIED_HASH.to_owned(), hash.to_string());
         let object = serde_json::to_value(&object).and_then(serde_json::from_value).map_err(error)?;
         Ok(Self { kind, name, hash, object })
     }

@@ -9,11 +9,15 @@ use std::{
 };
 
 use crd::labels;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::DynamicObject;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::owned::{Kind, Owned, OwnedMeta};
+use super::{
+    digest::Digest,
+    owned::{Kind, Owned, OwnedMeta},
+};
 
 /// What controllers report: none of ours to decide.
 const STATUS: &str = "status";
@@ -70,15 +74,10 @@ impl Live {
     pub fn forget(&self, kind: Kind, lease: &str, name: &str, uid: Option<&str>) {
         let leases = &mut self.lock().leases;
         let Some(owned) = leases.get_mut(lease) else { return };
-        if let Some(known) = owned.0.get_mut(&kind)
-            && known.get(name).is_some_and(|known| uid.is_none_or(|uid| known.uid == uid))
-        {
-            known.remove(name);
-            if known.is_empty() {
-                owned.0.remove(&kind);
-            }
+        if owned.find(kind, name).is_some_and(|known| uid.is_none_or(|uid| known.uid == uid)) {
+            owned.remove(kind, name);
         }
-        if owned.0.is_empty() {
+        if owned.is_empty() {
             leases.remove(lease);
         }
     }
@@ -100,17 +99,13 @@ impl Live {
     pub fn listed(&self, kind: Kind, listing: &Listing) {
         let leases = &mut self.lock().leases;
         for (lease, owned) in leases.iter_mut() {
-            if let Some(known) = owned.0.get_mut(&kind) {
-                let seen = listing.seen.get(lease);
-                known.retain(|name, record| {
-                    record.written > listing.writes_before || seen.is_some_and(|seen| seen.contains(name))
-                });
-                if known.is_empty() {
-                    owned.0.remove(&kind);
-                }
-            }
+            let seen = listing.seen.get(lease);
+            owned.retain(kind, |name, record| {
+                record.written > listing.writes_before
+                    || seen.is_some_and(|seen| seen.iter().any(|seen| seen == name))
+            });
         }
-        leases.retain(|_, owned| !owned.0.is_empty());
+        leases.retain(|_, owned| !owned.is_empty());
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {
@@ -124,11 +119,12 @@ impl Index {
         let (Some(lease), Some(name)) = (lease_of(kind, object), object.metadata.name.clone()) else {
             return;
         };
-        let known = self.leases.entry(lease).or_default().0.entry(kind).or_default();
-        let is_old =
-            known.get(&name).is_some_and(|known| known.uid == record.uid && known.version > record.version);
+        let known = self.leases.entry(lease).or_default();
+        let is_old = known
+            .find(kind, &name)
+            .is_some_and(|known| known.uid == record.uid && known.version > record.version);
         if !is_old {
-            known.insert(name, record);
+            known.put(kind, &name, record);
         }
     }
 }
@@ -155,17 +151,28 @@ pub fn record(object: &DynamicObject) -> OwnedMeta {
 /// Digest of everything about an object that is ours to decide: all labels, our annotations and every field but the status.
 ///
 /// Annotations of others stay: network plug-ins and the Deployment controller leave their notes there.
-fn fingerprint(object: &DynamicObject) -> String {
+fn fingerprint(object: &DynamicObject) -> Digest {
     let ours = |key: &str| key.starts_with(labels::GROUP);
-    let annotations: BTreeMap<&String, &String> =
-        object.metadata.annotations.iter().flatten().filter(|(key, _)| ours(key)).collect();
-    let fields: BTreeMap<&String, &Value> =
-        object.data.as_object().into_iter().flatten().filter(|(key, _)| *key != STATUS).collect();
-    let parts = json!({
-        "labels": object.metadata.labels, "annotations": annotations, "fields": fields,
-        "finalizers": object.metadata.finalizers, "owners": object.metadata.owner_references,
-    });
-    data_encoding::HEXLOWER.encode(&Sha256::digest(parts.to_string()))
+    let metadata = &object.metadata;
+    let parts = Parts {
+        annotations: metadata.annotations.iter().flatten().filter(|(key, _)| ours(key)).collect(),
+        fields: object.data.as_object().into_iter().flatten().filter(|(key, _)| *key != STATUS).collect(),
+        finalizers: metadata.finalizers.as_deref(),
+        labels: metadata.labels.as_ref(),
+        owners: metadata.owner_references.as_deref(),
+    };
+    // Maps of texts and values that were read from JSON can be written as such.
+    Digest::of(serde_json::to_vec(&parts).unwrap_or_default())
+}
+
+/// What a fingerprint is of. The order of the fields is part of it.
+#[derive(Serialize)]
+struct Parts<'a> {
+    annotations: BTreeMap<&'a String, &'a String>,
+    fields: BTreeMap<&'a String, &'a Value>,
+    finalizers: Option<&'a [String]>,
+    labels: Option<&'a BTreeMap<String, String>>,
+    owners: Option<&'a [OwnerReference]>,
 }
 
 /// Whether the quota controller has taken over every bound of a quota.
@@ -175,12 +182,9 @@ fn is_enforced(data: &Value) -> bool {
 }
 
 /// One digest of all objects of a lease but its routes, whose kind may be missing from a cluster.
-pub fn digest<'a>(objects: impl Iterator<Item = (Kind, &'a str, &'a str)>) -> String {
+pub fn digest<'a>(objects: impl Iterator<Item = (Kind, &'a str, Digest)>) -> String {
     let mut all: Vec<_> = objects.filter(|(kind, ..)| *kind != Kind::HttpRoute).collect();
     all.sort_unstable();
-    let mut digest = Sha256::new();
-    for (kind, name, fingerprint) in all {
-        digest.update(format!("{kind} {name} {fingerprint}\n"));
-    }
-    data_encoding::HEXLOWER.encode(&digest.finalize())
+    let lines: String = all.iter().map(|(kind, name, mark)| format!("{kind} {name} {mark}\n")).collect();
+    Digest::of(lines).to_string()
 }

@@ -33,6 +33,8 @@ struct LeaseMemory {
     /// Since when the quota is awaited.
     awaiting_quota: Option<Timestamp>,
     written_status: Option<ComputeLeaseStatus>,
+    /// Since when a change of the status waits that may be over in a moment.
+    held_since: Option<Timestamp>,
     failures: u32,
     /// When which reason of which subject was told last.
     told: HashMap<(String, String), Timestamp>,
@@ -63,7 +65,20 @@ impl Memory {
 
     /// Notes a status that the API server took.
     pub fn wrote_status(&self, lease: &ComputeLease, status: ComputeLeaseStatus) {
-        self.lease(lease, |memory| memory.written_status = Some(status));
+        self.lease(lease, |memory| {
+            memory.written_status = Some(status);
+            memory.held_since = None;
+        });
+    }
+
+    /// Since when a change of the status waits; from now on if none did.
+    pub fn holds_status(&self, lease: &ComputeLease, now: Timestamp) -> Timestamp {
+        self.lease(lease, |memory| *memory.held_since.get_or_insert(now))
+    }
+
+    /// Notes that no change of the status waits any more: it is as it was.
+    pub fn holds_no_status(&self, lease: &ComputeLease) {
+        self.lease(lease, |memory| memory.held_since = None);
     }
 
     /// Takes out what the lease's objects are expected to be, so that no lock is held while they are applied. None before the
@@ -82,9 +97,7 @@ impl Memory {
         self.lease(lease, |memory| {
             let expected = memory.expected.as_ref().filter(|expected| !expected.is_empty())?;
             Some(live::digest(
-                expected
-                    .iter()
-                    .map(|((kind, name), known)| (*kind, name.as_str(), known.fingerprint.as_str())),
+                expected.iter().map(|((kind, name), known)| (*kind, name.as_str(), known.fingerprint)),
             ))
         })
     }

@@ -1,10 +1,12 @@
 //! The kinds that the operator writes, and what it remembers of objects that are already there.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use crd::labels;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
+
+use super::digest::Digest;
 
 /// A kind that the operator writes: label of a metric, never free text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +72,7 @@ pub struct OwnedMeta {
     /// UID of the object.
     pub uid: String,
     /// Hash of the state that was last applied.
-    pub applied_hash: Option<String>,
+    pub applied_hash: Option<Digest>,
     /// UID of the `ComputeLease` that owns a namespace, if the namespace is one of ours.
     pub owner: Option<String>,
     /// Resource version as a number: of two states of one object the greater is the later.
@@ -78,7 +80,7 @@ pub struct OwnedMeta {
     /// Which of our writes made this state; 0 for one that a watch showed.
     pub written: u64,
     /// Digest of everything that is ours to decide.
-    pub fingerprint: String,
+    pub fingerprint: Digest,
     /// Who changed it last, other than us and those who only leave notes.
     pub changed_by: Option<String>,
     /// Of a quota: whether the quota controller has taken over every bound.
@@ -93,7 +95,7 @@ impl From<&ObjectMeta> for OwnedMeta {
         let managed = metadata.labels.as_ref().and_then(|all| all.get(labels::MANAGED_BY));
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
-            applied_hash: annotation(labels::APPLIED_HASH),
+            applied_hash: annotation(labels::APPLIED_HASH).as_deref().and_then(Digest::parse),
             owner: managed
                 .filter(|value| *value == labels::MANAGED_BY_VALUE)
                 .and_then(|_| annotation(labels::COMPUTE_LEASE_UID)),
@@ -120,24 +122,70 @@ fn is_note(fields: &Value) -> bool {
 }
 
 /// Objects of a lease that are there, by kind and name. Secrets are missing: the operator may not list them.
+///
+/// There are a dozen of them in each of thousands of leases, so they lie in one sorted list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Owned(pub BTreeMap<Kind, BTreeMap<String, OwnedMeta>>);
+pub struct Owned(Vec<OwnedObject>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OwnedObject {
+    kind: Kind,
+    name: Box<str>,
+    meta: OwnedMeta,
+}
 
 impl Owned {
     /// The object of this kind and name.
     pub fn find(&self, kind: Kind, name: &str) -> Option<&OwnedMeta> {
-        self.0.get(&kind)?.get(name)
+        let found = self.position(kind, name).ok()?;
+        self.0.get(found).map(|object| &object.meta)
+    }
+
+    /// Everything, as kind, name and what matters.
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, &str, &OwnedMeta)> {
+        self.0.iter().map(|object| (object.kind, &*object.name, &object.meta))
     }
 
     /// Everything, as kind, name and fingerprint.
-    pub fn fingerprints(&self) -> impl Iterator<Item = (Kind, &str, &str)> {
-        self.0.iter().flat_map(|(kind, all)| {
-            all.iter().map(|(name, found)| (*kind, name.as_str(), found.fingerprint.as_str()))
-        })
+    pub fn fingerprints(&self) -> impl Iterator<Item = (Kind, &str, Digest)> {
+        self.iter().map(|(kind, name, meta)| (kind, name, meta.fingerprint))
     }
 
     /// Names of this kind.
     pub fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
-        self.0.get(&kind).into_iter().flatten().map(|(name, _)| name.as_str())
+        self.iter().filter(move |(of, ..)| *of == kind).map(|(_, name, _)| name)
+    }
+
+    /// Whether nothing is there.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Notes an object, in place of what was known of it.
+    pub fn put(&mut self, kind: Kind, name: &str, meta: OwnedMeta) {
+        match self.position(kind, name) {
+            Ok(found) => self.0[found].meta = meta,
+            Err(place) => {
+                // Most leases have few objects, and a list that doubles would be half empty.
+                self.0.reserve_exact(1);
+                self.0.insert(place, OwnedObject { kind, name: name.into(), meta });
+            }
+        }
+    }
+
+    /// Forgets an object.
+    pub fn remove(&mut self, kind: Kind, name: &str) {
+        if let Ok(found) = self.position(kind, name) {
+            self.0.remove(found);
+        }
+    }
+
+    /// Forgets the objects of a kind for which `keep` is false.
+    pub fn retain(&mut self, kind: Kind, keep: impl Fn(&str, &OwnedMeta) -> bool) {
+        self.0.retain(|object| object.kind != kind || keep(&object.name, &object.meta));
+    }
+
+    fn position(&self, kind: Kind, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|object| (object.kind, &*object.name).cmp(&(kind, name)))
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use crd::{ComputeLease, PodStatus, labels};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, Volume};
 use kube::{ResourceExt, runtime::reflector::Store};
 
 use super::build::ClusterAddresses;
@@ -15,6 +15,21 @@ pub fn of_lease(pods: &Store<Pod>, lease: &ComputeLease) -> Vec<Arc<Pod>> {
         pods.state().into_iter().filter(|pod| pod.namespace() == lease.metadata.name).collect();
     found.sort_by_key(|pod| pod.name_any());
     found
+}
+
+/// Drops everything of a pod that nobody here looks at: thousands of pods are kept.
+pub fn keep_what_matters(pod: &mut Pod) {
+    pod.metadata.managed_fields = None;
+    pod.metadata.owner_references = None;
+    if let Some(spec) = pod.spec.take() {
+        let claims = |volume: &Volume| volume.persistent_volume_claim.is_some();
+        pod.spec = Some(PodSpec {
+            node_name: spec.node_name,
+            runtime_class_name: spec.runtime_class_name,
+            volumes: spec.volumes.map(|volumes| volumes.into_iter().filter(claims).collect()),
+            ..PodSpec::default()
+        });
+    }
 }
 
 /// Name of the service that a pod belongs to.

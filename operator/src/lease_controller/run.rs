@@ -40,6 +40,9 @@ const CONCURRENCY: u16 = 16;
 /// Events of one lease within this time cause one reconciliation.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
+/// Objects of one page of a listing.
+const PAGE: u32 = 100;
+
 /// What asks for a lease to be looked at.
 pub type Trigger = ObjectRef<ComputeLease>;
 
@@ -273,8 +276,8 @@ fn pod_triggers(
     let listener = ctx.clone();
     watcher(Api::<Pod>::all(watches.client("Pod")), managed(watches))
         .modify(move |pod| {
-            pod.managed_fields_mut().clear();
             listener.memory.hear(pod);
+            pods::keep_what_matters(pod);
         })
         .reflect(writer)
         .inspect(mark(seen))
@@ -310,9 +313,9 @@ fn node_triggers(
             let addresses = pods::cluster_addresses(&nodes.state());
             let changed = known.as_ref().is_some_and(|known| *known != addresses);
             known = Some(addresses);
-            let triggers: Vec<Trigger> =
-                leases.state().iter().map(|lease| ObjectRef::from_obj(lease.as_ref())).collect();
-            future::ready(changed.then(|| stream::iter(triggers)))
+            let all =
+                || leases.state().iter().map(|lease| ObjectRef::from_obj(lease.as_ref())).collect::<Vec<_>>();
+            future::ready(changed.then(|| stream::iter(all())))
         })
         .flatten()
         .boxed()
@@ -404,7 +407,8 @@ where
 }
 
 fn managed(watches: &Watches) -> watcher::Config {
-    watches.config().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE))
+    // A page is in memory as a whole, a dozen kinds at once, and what a start takes is not given back.
+    watches.config().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE)).page_size(PAGE)
 }
 
 /// The lease that an object belongs to, by its label.

@@ -1,5 +1,7 @@
 //! Writes the status, last and only when it changed.
 
+use std::time::Duration;
+
 use crd::{ComputeLease, labels};
 use kube::{
     Api, Resource, ResourceExt,
@@ -8,9 +10,9 @@ use kube::{
 use serde_json::json;
 
 use super::{
-    Context, events, handover,
+    Applied, Context, events, handover,
     owned::Kind,
-    pods,
+    pods, settling,
     status::{self, Observation, Outcome},
 };
 use crate::metrics::Verb;
@@ -32,10 +34,20 @@ pub enum Error {
     },
 }
 
+/// What became of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// The API shows it.
+    Settled,
+    /// It waits this long for the next, which may replace it.
+    Held(Duration),
+}
+
 /// Computes the status from what happened and writes it if it differs from the last one.
-pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -> Result<(), Error> {
+pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -> Result<Update, Error> {
     let current = ctx.memory.status(lease);
     let now = (ctx.clock)();
+    let is_applied = matches!(outcome, Outcome::Accepted { applied: Applied::Complete, .. });
     let mut wanted = status::compute(Observation {
         lease,
         current: &current,
@@ -48,7 +60,14 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
     });
     wanted.objects_digest = ctx.memory.objects_digest(lease).or(wanted.objects_digest);
     if wanted == current {
-        return Ok(());
+        ctx.memory.holds_no_status(lease);
+        return Ok(Update::Settled);
+    }
+    if is_applied
+        && settling::is_passing(&current, &wanted)
+        && let Some(rest) = settling::rest(ctx.memory.holds_status(lease, now), now)
+    {
+        return Ok(Update::Held(rest));
     }
     if handover::is_due(lease) {
         handover::hand_over(&ctx.client, lease).await.map_err(Error::HandOver)?;
@@ -73,5 +92,5 @@ pub async fn update(lease: &ComputeLease, ctx: &Context, outcome: Outcome<'_>) -
     let notices = events::notices(&current, &wanted);
     ctx.memory.wrote_status(lease, wanted);
     events::changed(&ctx.recorder, &ctx.memory, lease, notices, now).await;
-    Ok(())
+    Ok(Update::Settled)
 }

@@ -57,6 +57,8 @@ async fn a_pause_leaves_no_room_for_pods_and_keeps_the_volumes() {
     for pod in [pod("web", 0), pod("web", 1), pod("database", 0), pod("worker", 0)] {
         scenario.remove_pod(pod);
     }
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+    pass(2);
     scenario.reconcile().await.unwrap();
     let services = status(&scenario).services;
     assert!(services.iter().all(|service| service.ready_replicas == 0 && service.trouble.is_none()));

@@ -51,12 +51,37 @@ async fn a_lease_of_one_service_with_one_port_is_thirteen_writes() {
 }
 
 #[tokio::test]
+async fn pods_that_are_not_up_yet_are_written_down_once_they_stay_so() {
+    let mut scenario = Scenario::new(PAGE);
+    scenario.reconcile().await.unwrap();
+    scenario.api.run_quota_controller();
+    scenario.reconcile().await.unwrap();
+    let mut pod = pod_of(PAGE, "page", 0);
+    pod.status = None;
+    scenario.put_pod(pod.clone());
+    let mut writes = scenario.reconcile().await.unwrap();
+    pass(1);
+    // A change of what waits does not let it wait longer.
+    pod.metadata.name = Some("page-1".to_owned());
+    scenario.put_pod(pod);
+    writes.extend(scenario.reconcile().await.unwrap());
+    assert_eq!(writes, Vec::<String>::new());
+    pass(1);
+    assert_eq!(scenario.reconcile().await.unwrap(), [STATUS]);
+    let shown: Vec<String> =
+        scenario.lease().status.unwrap().services[0].pods.iter().map(|pod| pod.name.clone()).collect();
+    assert_eq!(shown, ["page-0", "page-1"]);
+    assert_eq!(scenario.reconcile().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_update_is_three_writes() {
     let (mut scenario, _) = created().await;
     let changed = PAGE.replace("sha256:1", "sha256:2");
     scenario.update_manifest(&changed, 2);
     let mut writes = scenario.reconcile().await.unwrap();
     scenario.remove_pod(pod_of(PAGE, "page", 0));
+    writes.extend(scenario.reconcile().await.unwrap());
     scenario.put_pod(pod_of(&changed, "page", 1));
     writes.extend(scenario.reconcile().await.unwrap());
     assert_eq!(writes, ["PUT /apis/apps/v1/namespaces/LEASE/deployments/page", STATUS, STATUS]);
