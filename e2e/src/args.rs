@@ -44,6 +44,9 @@ pub struct Args {
     /// Foundry's build output with the contracts' artifacts.
     #[arg(long)]
     pub contracts_out: PathBuf,
+    /// JSON object that describes the Gateway of the cluster, as the testbed writes it; without one nothing is public.
+    #[arg(long)]
+    pub gateway: Option<PathBuf>,
     /// The tenant's manifest.
     #[arg(long)]
     pub manifest: PathBuf,

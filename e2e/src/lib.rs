@@ -18,3 +18,4 @@ pub mod report;
 pub mod story;
 pub mod timeline;
 pub mod world;
+pub mod zone;

@@ -111,6 +111,20 @@ pub struct Evidence {
     pub cpu: CpuComparison,
     /// What the guestbook answered after the entry was written.
     pub guestbook: String,
+    /// What visitors of public hosts were answered; none where the provider has no Gateway.
+    pub visits: Vec<Visit>,
+}
+
+/// A visit by a public host, through the provider's Gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Visit {
+    /// The host.
+    pub host: String,
+    /// When, in the story.
+    pub when: String,
+    /// Status of the answer.
+    pub status: u16,
 }
 
 /// A node as its kubelet describes it.

@@ -7,9 +7,11 @@ mod install;
 mod meter;
 mod observe;
 mod order;
+pub mod public;
 
 use anyhow::Result;
 use guestbook::Door;
+use public::Front;
 
 use crate::cluster;
 use crate::report::{Evidence, Lease, Report};
@@ -48,6 +50,12 @@ pub async fn tell(world: &mut World, timeline: &mut Timeline) -> Result<Report> 
     let log = world.tenant.output(&["logs", &opened.lease_id.to_string(), "web"]).await?;
     anyhow::ensure!(log.contains("POST /entries"), "the visit is not in the front end's log");
 
+    let mut front = None;
+    if let Some(street) = &world.street {
+        timeline.start("visit the guestbook by its public host, through the provider's Gateway");
+        front = Some(Front::open(world, street, &opened, &guestbook).await?);
+    }
+
     timeline.start("kill -9 operator and agent: the lease goes on");
     crash::kill_operator_and_agent(world, &opened, &pods).await?;
     let door = Door::open(world, &opened).await?;
@@ -58,6 +66,12 @@ pub async fn tell(world: &mut World, timeline: &mut Timeline) -> Result<Report> 
     let cpu = meter::meter_for(world, &opened, world.args.meter_seconds, &mut pods).await?;
     let resident_memory = observe::resident_memory(world).await?;
 
+    if let (Some(front), Some(street)) = (&mut front, &world.street) {
+        timeline.start("visit by the tenant's own host, proven by a DNS record; strangers get neither host");
+        front.await_own_host(world, street, &opened).await?;
+        front.withstand_strangers(world, street, &opened).await?;
+    }
+
     timeline.start("exchange a statement and settle it on chain");
     let metered = meter::settle(world, &opened).await?;
 
@@ -66,6 +80,10 @@ pub async fn tell(world: &mut World, timeline: &mut Timeline) -> Result<Report> 
 
     timeline.start("namespace gone, withdraw");
     let namespace_gone = close::await_namespace_gone(world, &opened, closed.requested).await?;
+    let visits = match (front, &world.street) {
+        (Some(front), Some(street)) => front.await_nobody(world, street).await?,
+        _ => Vec::new(),
+    };
     close::withdraw_everything(world).await?;
     let after = world.balances(Some(opened.lease_id)).await?;
 
@@ -80,6 +98,7 @@ pub async fn tell(world: &mut World, timeline: &mut Timeline) -> Result<Report> 
         pods,
         cpu,
         guestbook: guestbook.to_string(),
+        visits,
     };
     timeline.finish();
     Ok(Report {

@@ -20,7 +20,9 @@ use crate::args::Args;
 use crate::balances::Snapshot;
 use crate::chart::Helm;
 use crate::leasehold::{Leasehold, home, text};
+use crate::story::public::Street;
 use crate::timeline::Timeline;
+use crate::zone::Zone;
 use crate::{chart, cluster};
 
 /// anvil's first development key. It is public and holds only money of a chain that this run started.
@@ -70,6 +72,8 @@ pub struct World {
     pub tenant: Leasehold,
     /// Installs the chart.
     pub helm: Helm,
+    /// How the public comes to leases, where the provider has a Gateway.
+    pub street: Option<Street>,
     /// The lease namespace, once there is one; its logs explain a failure.
     pub lease_namespace: Option<String>,
     treasury: Address,
@@ -110,6 +114,7 @@ impl World {
         let chain = ChainClient::connect(args.rpc_url.clone(), deployment).await?;
         let node = ProviderBuilder::new().connect_http(args.rpc_url.clone()).erased();
         hand_out_money(&args.rpc_url, &deployment, &keys).await?;
+        let street = street(&args).await?;
         let helm = Helm { binary: args.helm.clone(), kubeconfig: args.kubeconfig.clone() };
         Ok(Self {
             args,
@@ -121,6 +126,7 @@ impl World {
             provider,
             tenant,
             helm,
+            street,
             lease_namespace: None,
             treasury,
         })
@@ -197,6 +203,16 @@ impl World {
 /// When no such image was built.
 pub fn image(images: &BTreeMap<String, String>, name: &str) -> Result<String> {
     images.get(name).cloned().with_context(|| format!("no reference of the image `{name}`"))
+}
+
+/// The tenant's name server listens where the cluster's pods reach the chain, so that they reach it too.
+async fn street(args: &Args) -> Result<Option<Street>> {
+    let Some(path) = &args.gateway else { return Ok(None) };
+    let gateway =
+        serde_json::from_slice(&read(path)?).context("failed to parse the Gateway's description")?;
+    let address = args.rpc_url.host_str().and_then(|host| host.parse().ok());
+    let zone = Zone::serve(address.context("the chain's endpoint is at no address")?).await?;
+    Ok(Some(Street { gateway, zone }))
 }
 
 fn command_line(

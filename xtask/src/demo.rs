@@ -128,6 +128,11 @@ fn tell(place: &Place, steps: &mut Steps, keep: bool, meter_seconds: u64) -> Res
     for file in &place.values {
         demo.arg("--values").arg(file);
     }
+    if let Some(gateway) = &place.gateway {
+        let file = out.join("gateway.json");
+        fs::write(&file, serde_json::to_vec_pretty(gateway)?)?;
+        demo.arg("--gateway").arg(file);
+    }
     demo.arg("--leasehold").arg(binaries.join("leasehold"));
     demo.arg("--provider-agent").arg(binaries.join("provider-agent"));
     demo.arg("--contracts-out").arg(repository().join("contracts/out"));

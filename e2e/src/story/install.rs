@@ -12,6 +12,7 @@ use market::Amount;
 use serde_json::{Value, json};
 
 use crate::leasehold::text;
+use crate::story::public::Street;
 use crate::world::{World, image};
 use crate::{chart, cluster};
 
@@ -100,10 +101,12 @@ async fn create_key_secret(world: &World) -> Result<()> {
 /// What a data-centre owner writes into the chart's values.
 fn values(world: &World) -> Result<Value> {
     let (secret_name, secret_key) = OPERATOR_KEY;
+    let exposure = world.street.as_ref().map_or_else(|| json!({}), Street::values);
     Ok(json!({
         "admission": chart::admission(),
         "operator": {
             "image": image(&world.images, "operator")?,
+            "exposure": exposure,
             "images": {"allowedRegistries": [chart::plain_registry(&image(&world.images, "operator")?)]},
         },
         "meter": {"scrapeSeconds": 10, "publishSeconds": 10},

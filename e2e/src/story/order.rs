@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use market::{LeaseId, LeaseState};
 
 use crate::leasehold::text;
-use crate::story::meter;
+use crate::story::{meter, public};
 use crate::world::World;
 
 /// What the tenant locks in the lease, whole test tokens.
@@ -28,7 +28,7 @@ pub(super) struct Opened {
 /// # Errors
 /// When the command fails or the chain disagrees with it.
 pub(super) async fn deploy_guestbook(world: &mut World) -> Result<Opened> {
-    let manifest = world.args.manifest.display().to_string();
+    let manifest = public::manifest(world)?.display().to_string();
     let begun = Instant::now();
     let told = world.tenant.run(&["deploy", &manifest, "--deposit", DEPOSIT, "--yes"]).await?;
     println!("          deployed in {} s", begun.elapsed().as_secs());

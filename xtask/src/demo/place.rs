@@ -10,7 +10,10 @@ use anyhow::{Context, Result};
 use crate::process::poll;
 use crate::step::note;
 use crate::testbed::site::{Profile, Site};
-use crate::testbed::{self, state::Description};
+use crate::testbed::{
+    self,
+    state::{Description, Gateway},
+};
 use crate::tools;
 
 /// Port of the chain that is started for a cluster of the user's.
@@ -24,6 +27,8 @@ pub(crate) struct Place {
     pub(crate) registry: String,
     pub(super) node_address: IpAddr,
     pub(super) values: Vec<PathBuf>,
+    /// The Gateway, where it is known.
+    pub(super) gateway: Option<Gateway>,
     cleanup: Cleanup,
 }
 
@@ -82,6 +87,7 @@ pub(crate) fn of_the_testbed() -> Result<Place> {
             registry: node.registry,
             node_address: node.node_ip.parse().context("the node's address is none")?,
             values: Vec::new(),
+            gateway: Some(node.gateway),
             cleanup,
         })
     });
@@ -129,5 +135,13 @@ pub(super) fn of_the_user(
         }
     }
     let rpc_url = format!("http://{address}");
-    Ok(Place { kubeconfig, rpc_url, registry, node_address, values, cleanup: Cleanup::Chain(child) })
+    Ok(Place {
+        kubeconfig,
+        rpc_url,
+        registry,
+        node_address,
+        values,
+        gateway: None,
+        cleanup: Cleanup::Chain(child),
+    })
 }
