@@ -449,6 +449,7 @@ pub(crate) async fn apply_all(
         owned,
         namespace,
         missing_secrets: &missing_secrets,
+        pulls: pods::pulls(&pods),
         live: &ctx.live,
         expected: Mutex::new(expected),
         contests: Mutex::default(),

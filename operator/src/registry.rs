@@ -2,6 +2,9 @@
 //!
 //! A tenant chooses whom we ask. So nothing but public addresses is asked, at every step: the registry's name, where it
 //! redirects, and where it sends us for a token. What the provider allows by name is exempt.
+//!
+//! A tenant's credentials go to the registry that the manifest names them for, and to the place that it names for tokens if
+//! that has TLS or is the registry itself; never to where it redirects.
 
 pub mod address;
 pub mod challenge;
@@ -9,9 +12,9 @@ pub mod document;
 
 use std::{sync::Arc, time::Duration};
 
-use manifest::ImageRef;
+use manifest::{Credentials, ImageRef};
 use reqwest::{
-    StatusCode, Url,
+    RequestBuilder, StatusCode, Url,
     header::{ACCEPT, HeaderMap, LOCATION, WWW_AUTHENTICATE},
 };
 use serde::Deserialize;
@@ -59,11 +62,13 @@ pub enum Error {
         /// Platforms of the nodes.
         wanted: String,
     },
-    /// The registry wants credentials.
-    #[error("{host} does not show it without credentials")]
+    /// The registry wants credentials, or others.
+    #[error("{host} does not show it {with}")]
     Denied {
         /// The registry.
         host: String,
+        /// What it was shown.
+        with: Shown,
     },
     /// The connection failed or was too slow.
     #[error("{host} cannot be reached")]
@@ -99,7 +104,25 @@ pub enum Error {
     TooSlow,
 }
 
-/// A client of all registries, without credentials.
+/// What a registry was shown of the tenant's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The manifest has no credentials for it.
+    Nothing,
+    /// Those of the manifest.
+    Credentials,
+}
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "without credentials; name some under `registries` in the manifest",
+            Self::Credentials => "with the credentials that the manifest has for it",
+        })
+    }
+}
+
+/// A client of all registries.
 #[derive(Clone, Debug)]
 pub struct Registry {
     rules: Arc<AddressRules>,
@@ -122,16 +145,26 @@ impl Registry {
         Ok(Self { public, allowed: builder().build()?, rules })
     }
 
-    /// Describes an image for nodes of these platforms.
-    pub async fn describe(&self, image: &ImageRef, platforms: &[Platform]) -> Result<Description, Error> {
-        tokio::time::timeout(LONGEST_LOOKUP, self.look_up(image, platforms))
+    /// Describes an image for nodes of these platforms; the credentials are those for its registry.
+    pub async fn describe(
+        &self,
+        image: &ImageRef,
+        credentials: Option<&Credentials>,
+        platforms: &[Platform],
+    ) -> Result<Description, Error> {
+        tokio::time::timeout(LONGEST_LOOKUP, self.look_up(image, credentials, platforms))
             .await
             .unwrap_or(Err(Error::TooSlow))
     }
 
-    async fn look_up(&self, image: &ImageRef, platforms: &[Platform]) -> Result<Description, Error> {
+    async fn look_up(
+        &self,
+        image: &ImageRef,
+        credentials: Option<&Credentials>,
+        platforms: &[Platform],
+    ) -> Result<Description, Error> {
         let name = Repository::of(image);
-        let mut session = Session { registry: self, repository: &name, token: None };
+        let mut session = Session { registry: self, repository: &name, credentials, proof: None };
         let reference = image.digest().or(image.tag()).unwrap_or_default();
         let (digest, document) = session.manifest(reference).await?;
         let bytes = match document {
@@ -187,11 +220,20 @@ impl Repository {
     }
 }
 
-/// The look-up of one image: it keeps the token between documents.
+/// The look-up of one image: it keeps between documents what the registry wanted to see.
 struct Session<'a> {
     registry: &'a Registry,
     repository: &'a Repository,
-    token: Option<String>,
+    credentials: Option<&'a Credentials>,
+    proof: Option<Proof>,
+}
+
+/// What a registry wants to see with each request.
+enum Proof {
+    /// A token of its own.
+    Token(String),
+    /// The credentials themselves.
+    Password,
 }
 
 impl Session<'_> {
@@ -216,20 +258,20 @@ impl Session<'_> {
         let origin = url.origin();
         for _ in 0..=MOST_REDIRECTS {
             let mut request = self.registry.client(&url)?.get(url.clone()).header(ACCEPT, document::ACCEPTED);
-            // A token belongs to the registry that asked for it, not to where it redirects.
-            if let Some(token) = self.token.as_ref().filter(|_| url.origin() == origin) {
-                request = request.bearer_auth(token);
+            // It belongs to the registry that asked for it, not to where it redirects.
+            match self.proof.as_ref().filter(|_| url.origin() == origin) {
+                Some(Proof::Token(token)) => request = request.bearer_auth(token),
+                Some(Proof::Password) => request = self.with_password(request),
+                None => {}
             }
             let host = || host_of(&url);
             let answer = request.send().await.map_err(|source| failed(host(), source))?;
             match answer.status() {
                 StatusCode::OK => return read(answer, &url).await,
-                StatusCode::UNAUTHORIZED if self.token.is_none() && url.origin() == origin => {
-                    self.token = Some(self.ask_for_token(&url, answer.headers()).await?);
+                StatusCode::UNAUTHORIZED if self.proof.is_none() && url.origin() == origin => {
+                    self.proof = Some(self.prove(&url, answer.headers()).await?);
                 }
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                    return Err(Error::Denied { host: host() });
-                }
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(self.denied(&url)),
                 StatusCode::NOT_FOUND => return Err(Error::NotFound { host: host() }),
                 status if status.is_redirection() => {
                     let target = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
@@ -242,16 +284,43 @@ impl Session<'_> {
         Err(Error::Status { host: host_of(&url), status: StatusCode::FOUND.as_u16() })
     }
 
-    async fn ask_for_token(&self, from: &Url, headers: &HeaderMap) -> Result<String, Error> {
-        let denied = || Error::Denied { host: host_of(from) };
-        let challenge = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-        let challenge: Challenge = challenge.and_then(|text| text.parse().ok()).ok_or_else(denied)?;
+    fn denied(&self, url: &Url) -> Error {
+        let with = if self.credentials.is_some() { Shown::Credentials } else { Shown::Nothing };
+        Error::Denied { host: host_of(url), with }
+    }
+
+    fn with_password(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.credentials {
+            None => request,
+            Some(Credentials { username, password }) => request.basic_auth(username, Some(password.expose())),
+        }
+    }
+
+    /// Gets what the registry wants to see: a token wherever it offers one.
+    async fn prove(&self, from: &Url, headers: &HeaderMap) -> Result<Proof, Error> {
+        let challenges: Vec<&str> =
+            headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
+        match challenges.iter().find_map(|text| text.parse().ok()) {
+            Some(challenge) => self.ask_for_token(from, &challenge).await.map(Proof::Token),
+            None if self.credentials.is_some() && challenges.iter().any(|text| challenge::is_basic(text)) => {
+                Ok(Proof::Password)
+            }
+            None => Err(self.denied(from)),
+        }
+    }
+
+    async fn ask_for_token(&self, from: &Url, challenge: &Challenge) -> Result<String, Error> {
+        let denied = || self.denied(from);
         let mut url = Url::parse(&challenge.realm).map_err(|_| denied())?;
         url.query_pairs_mut()
             .extend_pairs(challenge.service.as_ref().map(|service| ("service", service)))
             .append_pair("scope", &format!("repository:{}:pull", self.repository.path));
         let host = || host_of(&url);
-        let request = self.registry.client(&url)?.get(url.clone());
+        let mut request = self.registry.client(&url)?.get(url.clone());
+        // Whoever listens on the way must not read them. A registry without TLS that the provider allows is its own matter.
+        if url.scheme() == "https" || url.origin() == from.origin() {
+            request = self.with_password(request);
+        }
         let answer = request.send().await.map_err(|source| failed(host(), source))?;
         match answer.status() {
             StatusCode::OK => {}

@@ -6,13 +6,15 @@ use alloy_primitives::{B256, keccak256};
 
 use crate::document::{
     ExposeDocument, GpuDocument, HttpGetDocument, Manifest, NetworkDocument, PlacementDocument, PortDocument,
-    ProtocolDocument, ReadinessDocument, ResourcesDocument, ServiceDocument, TcpSocketDocument, TierDocument,
-    VersionDocument, VolumeDocument,
+    ProtocolDocument, ReadinessDocument, RegistryDocument, ResourcesDocument, ServiceDocument,
+    TcpSocketDocument, TierDocument, VersionDocument, VolumeDocument,
 };
 use crate::error::Problem;
 use crate::parse::MAX_DOCUMENT_BYTES;
 use crate::secret::SecretSource;
-use crate::valid::{Expose, Gpu, Probe, ProbeKind, Protocol, Service, ServicePort, ValidManifest, Volume};
+use crate::valid::{
+    Credentials, Expose, Gpu, Probe, ProbeKind, Protocol, Service, ServicePort, ValidManifest, Volume,
+};
 use crate::validate::validate;
 
 /// Why bytes are not a canonical manifest.
@@ -87,6 +89,10 @@ impl ValidManifest {
     pub fn to_document(&self) -> Manifest {
         let services =
             self.services.iter().map(|(name, service)| (name.to_string(), service_document(service)));
+        let registries = self.registries.iter().map(|(host, credentials)| {
+            let Credentials { username, password } = credentials.clone();
+            (host.clone(), RegistryDocument { username, password: SecretSource::Value(password) })
+        });
         Manifest {
             version: VersionDocument::V1,
             name: self.name.to_string(),
@@ -100,6 +106,7 @@ impl ValidManifest {
             network: NetworkDocument {
                 egress_per_second: self.egress_per_second.map(|bytes| bytes.to_string()),
             },
+            registries: registries.collect(),
             services: services.collect(),
         }
     }

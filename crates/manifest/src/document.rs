@@ -51,6 +51,9 @@ pub struct Manifest {
     /// Network allowances of the whole workload.
     #[serde(default)]
     pub network: NetworkDocument,
+    /// Credentials for private registries, by `host` or `host:port` as the images name them. Only the provider sees them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub registries: BTreeMap<String, RegistryDocument>,
     /// The services by name. Names are DNS labels and become host names inside the lease.
     pub services: BTreeMap<String, ServiceDocument>,
 }
@@ -73,6 +76,16 @@ pub struct NetworkDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]
     pub egress_per_second: Option<String>,
+}
+
+/// Credentials for one private registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistryDocument {
+    /// User name.
+    pub username: String,
+    /// Password, or an access token in its place; one that may only pull is enough.
+    pub password: SecretSource,
 }
 
 /// One service: an image, its settings and its replicas.
@@ -263,6 +276,10 @@ impl Manifest {
                     crate::Path::root().field("services").field(service_name).field("secrets").field(name);
                 *source = SecretSource::Value(resolve(&path, source)?);
             }
+        }
+        for (host, registry) in &mut self.registries {
+            let path = crate::Path::root().field("registries").field(host).field("password");
+            registry.password = SecretSource::Value(resolve(&path, &registry.password)?);
         }
         Ok(self)
     }

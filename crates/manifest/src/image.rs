@@ -125,7 +125,8 @@ fn is_digest(digest: &str) -> bool {
     hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-fn is_registry(registry: &str) -> bool {
+/// Whether a text is `host` or `host:port` of a registry.
+pub(crate) fn is_registry(registry: &str) -> bool {
     let (host, port) = match registry.split_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (registry, None),

@@ -25,8 +25,8 @@ mod validate;
 pub use canonical::{CanonicalError, from_canonical, manifest_hash};
 pub use document::{
     ExposeDocument, GpuDocument, HttpGetDocument, Manifest, NetworkDocument, PlacementDocument, PortDocument,
-    ProtocolDocument, ReadinessDocument, ResourcesDocument, ServiceDocument, TcpSocketDocument, TierDocument,
-    VersionDocument, VolumeDocument,
+    ProtocolDocument, ReadinessDocument, RegistryDocument, ResourcesDocument, ServiceDocument,
+    TcpSocketDocument, TierDocument, VersionDocument, VolumeDocument,
 };
 pub use error::{ParseError, Problem};
 pub use host::{HostName, ParseHost};
@@ -38,7 +38,7 @@ pub use quantity::{Bytes, CpuMilli, ParseQuantity, Seconds};
 pub use schema::json_schema;
 pub use secret::{Secret, SecretSource};
 pub use valid::{
-    Expose, Gpu, Port, Probe, ProbeKind, Protocol, Replicas, Service, ServicePort, UserId, ValidManifest,
-    Volume,
+    Credentials, Expose, Gpu, Port, Probe, ProbeKind, Protocol, Replicas, Service, ServicePort, UserId,
+    ValidManifest, Volume,
 };
 pub use validate::{limits, validate};

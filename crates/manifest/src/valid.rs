@@ -16,6 +16,7 @@ pub struct ValidManifest {
     pub(crate) tier: market::Tier,
     pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) egress_per_second: Option<Bytes>,
+    pub(crate) registries: BTreeMap<String, Credentials>,
     pub(crate) services: BTreeMap<ServiceName, Service>,
 }
 
@@ -45,10 +46,29 @@ impl ValidManifest {
         self.egress_per_second
     }
 
+    /// Credentials by registry, `host` or `host:port`. Each belongs to the registry of some image.
+    pub fn registries(&self) -> &BTreeMap<String, Credentials> {
+        &self.registries
+    }
+
+    /// The credentials for an image, if its registry wants some. They are for that registry and nobody else.
+    pub fn credentials(&self, image: &ImageRef) -> Option<&Credentials> {
+        self.registries.get(image.registry())
+    }
+
     /// The services by name.
     pub fn services(&self) -> &BTreeMap<ServiceName, Service> {
         &self.services
     }
+}
+
+/// What a private registry wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name. Without a colon.
+    pub username: String,
+    /// Password or token.
+    pub password: Secret,
 }
 
 /// One checked service.

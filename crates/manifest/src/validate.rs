@@ -10,12 +10,19 @@ use crate::path::Path;
 use crate::quantity::{Bytes, Seconds};
 use crate::valid::ValidManifest;
 
+mod registry;
 mod service;
 
 /// The bounds of a manifest. Requirements of any manifest within them fit the 8 KiB that an order may carry.
 pub mod limits {
     use std::ops::RangeInclusive;
 
+    /// Private registries of a workload.
+    pub const REGISTRIES: RangeInclusive<usize> = 0..=4;
+    /// Bytes of a registry's user name.
+    pub const USERNAME_BYTES: RangeInclusive<usize> = 1..=256;
+    /// Bytes of a registry's password; some are whole key files.
+    pub const PASSWORD_BYTES: RangeInclusive<usize> = 0..=16_384;
     /// Services of a workload.
     pub const SERVICES: RangeInclusive<usize> = 1..=12;
     /// Attributes asked of a provider.
@@ -97,6 +104,7 @@ pub fn validate(manifest: &Manifest) -> Result<ValidManifest, Vec<Problem>> {
 
     check_hosts_once(&mut check, &services_path, manifest);
     check_claims_once(&mut check, &services_path, manifest);
+    let registries = registry::check_registries(&mut check, &root.field("registries"), manifest, &services);
 
     match (name, duration, check.problems.is_empty()) {
         (Some(name), Some(duration), true) => Ok(ValidManifest {
@@ -105,6 +113,7 @@ pub fn validate(manifest: &Manifest) -> Result<ValidManifest, Vec<Problem>> {
             tier: tier(manifest.tier),
             attributes: manifest.placement.attributes.clone(),
             egress_per_second: egress.flatten(),
+            registries,
             services,
         }),
         _ => Err(check.problems),

@@ -16,7 +16,7 @@ use k8s_openapi::{
     NamespaceResourceScope,
     api::{
         apps::v1::{Deployment, StatefulSet},
-        core::v1::{Namespace, ResourceQuota, Secret, Service},
+        core::v1::{Namespace, ResourceQuota, Secret, Service, ServiceAccount},
         networking::v1::NetworkPolicy,
     },
 };
@@ -28,7 +28,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    build::{LeaseObjects, ServiceObjects, Workload, secret},
+    build::{LeaseObjects, ServiceObjects, Workload, pull_secret, secret, service_account},
     calls::to_the_end,
     contest::{Contest, Repairs},
     digest::Digest,
@@ -124,6 +124,15 @@ pub fn at_first_sight(owned: &Owned, left: Option<&str>) -> Expected {
     expected
 }
 
+/// How the lease's pods come by their images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pulls {
+    /// Nothing is known against it.
+    Unhindered,
+    /// Some do not; perhaps the credentials are gone.
+    Failing,
+}
+
 /// One run of applying.
 pub struct Applier<'a> {
     /// Connection.
@@ -136,6 +145,8 @@ pub struct Applier<'a> {
     pub namespace: Option<&'a OwnedMeta>,
     /// Services whose pods miss their Secret.
     pub missing_secrets: &'a BTreeSet<String>,
+    /// Whether a pod waits for an image that its registry does not give it.
+    pub pulls: Pulls,
     /// Where what was written is noted.
     pub live: &'a Live,
     /// Memory of earlier runs.
@@ -154,6 +165,7 @@ impl Applier<'_> {
             resource_quota,
             limit_range,
             network_policies,
+            pull_secret,
             service_accounts,
             role_binding,
             services,
@@ -165,6 +177,7 @@ impl Applier<'_> {
         if !self.quota(&name, resource_quota).await? {
             return Ok(Progress::AwaitingQuota);
         }
+        self.pull_secret(&name, pull_secret, &service_accounts).await?;
         let keep = Keep::of(&network_policies, &services);
         let policies =
             network_policies.into_iter().map(|policy| self.object(&name, Kind::NetworkPolicy, policy));
@@ -265,6 +278,30 @@ impl Applier<'_> {
             .map_err(|source| wanted.failed(source))?;
         self.metrics.api_write(Kind::Secret, Verb::Apply);
         Ok(())
+    }
+
+    /// Applies the registries' credentials, or takes them away. The identity of the pods carries a digest of them and is written
+    /// after them, so an identity as it is wanted proves them. Only a pod without its image can tell that they were deleted since.
+    async fn pull_secret(
+        &self,
+        namespace: &str,
+        secret: Option<Secret>,
+        accounts: &[ServiceAccount],
+    ) -> Result<(), Error> {
+        let name = service_account::NAME;
+        let Some(account) = accounts.iter().find(|account| account.name_any() == name) else { return Ok(()) };
+        let wanted = Wanted::of(Kind::ServiceAccount, account.clone())?;
+        let found = self.owned.find(Kind::ServiceAccount, name).filter(|found| !found.terminating);
+        let is_settled = found.is_some_and(|found| found.applied_hash.as_ref() == Some(&wanted.hash));
+        match secret {
+            Some(secret) if !is_settled || self.pulls == Pulls::Failing => {
+                self.secret(namespace, secret).await
+            }
+            None if found.is_some() && !is_settled => {
+                self.delete::<Secret>(namespace, Kind::Secret, pull_secret::NAME).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Writes an object unless it is as we left it; returns what was written.

@@ -8,6 +8,7 @@ pub mod limit_range;
 pub mod namespace;
 pub mod network_policy;
 pub mod pod;
+pub mod pull_secret;
 pub mod resource_quota;
 pub mod role_binding;
 pub mod secret;
@@ -49,6 +50,8 @@ pub struct LeaseObjects {
     pub limit_range: LimitRange,
     /// Who may talk to whom.
     pub network_policies: Vec<NetworkPolicy>,
+    /// Credentials of private registries, when there are any.
+    pub pull_secret: Option<Secret>,
     /// Identities without rights.
     pub service_accounts: Vec<ServiceAccount>,
     /// The agent's right to read pods and logs.
@@ -95,6 +98,7 @@ pub fn build(lease: &Validated, settings: &Settings, addresses: &ClusterAddresse
         resource_quota: resource_quota::build(lease),
         limit_range: limit_range::build(lease),
         network_policies: network_policy::build(lease, settings, addresses),
+        pull_secret: pull_secret::build(lease),
         service_accounts: service_account::build(lease),
         role_binding: role_binding::build(lease, settings),
         services: lease

@@ -11,7 +11,8 @@ use std::{
 
 use crd::{Cause, ImageStatus, reason};
 use k8s_openapi::api::core::v1::Node;
-use manifest::{ImageRef, ValidManifest};
+use manifest::{Credentials, ImageRef, ValidManifest};
+use sha2::{Digest, Sha256};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::build::EPHEMERAL_STORAGE_BYTES;
@@ -95,8 +96,15 @@ pub struct ImageBook {
     entries: Arc<Mutex<Entries>>,
 }
 
-/// By lease and image: one tenant's look-up tells another nothing.
-type Entries = HashMap<(String, String), Entry>;
+/// By lease and image: one tenant's look-up tells another nothing. And by the credentials, so that others are tried at once.
+type Entries = HashMap<Key, Entry>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    uid: String,
+    image: String,
+    credentials: Option<String>,
+}
 
 #[derive(Clone, Debug)]
 enum Entry {
@@ -127,7 +135,12 @@ impl ImageBook {
             }
             match recorded.iter().find(|status| status.image == image) {
                 Some(status) => known.push(status.clone()),
-                None => match self.look_up(uid, &service.image, platforms)? {
+                None => match self.look_up(
+                    uid,
+                    &service.image,
+                    manifest.credentials(&service.image),
+                    platforms,
+                )? {
                     Some(status) => known.push(status),
                     None => pending = true,
                 },
@@ -137,10 +150,10 @@ impl ImageBook {
             return Ok(Images::Pending);
         }
         // What the status holds need not be remembered here.
-        self.lock().retain(|(owner, image), _| {
-            owner != uid
-                || (known.iter().any(|status| status.image == *image)
-                    && !recorded.iter().any(|status| status.image == *image))
+        self.lock().retain(|key, _| {
+            key.uid != uid
+                || (known.iter().any(|status| status.image == key.image)
+                    && !recorded.iter().any(|status| status.image == key.image))
         });
         if self.registry.is_none() {
             return Ok(Images::Known(recorded.to_vec()));
@@ -153,13 +166,14 @@ impl ImageBook {
 
     /// Forgets what was asked for a lease.
     pub fn forget(&self, uid: &str) {
-        self.lock().retain(|(owner, _), _| owner != uid);
+        self.lock().retain(|key, _| key.uid != uid);
     }
 
     fn look_up(
         &self,
         uid: &str,
         image: &ImageRef,
+        credentials: Option<&Credentials>,
         platforms: &[Platform],
     ) -> Result<Option<ImageStatus>, ImageRefused> {
         let refused = |problem| ImageRefused { image: image.to_string(), problem };
@@ -172,7 +186,7 @@ impl ImageBook {
                 size_bytes: None,
             }));
         };
-        let key = (uid.to_owned(), image.to_string());
+        let key = Key { uid: uid.to_owned(), image: image.to_string(), credentials: credentials.map(digest) };
         let entry = self.lock().get(&key).cloned();
         match entry {
             Some(Entry::Asking) => Ok(None),
@@ -188,20 +202,33 @@ impl ImageBook {
                 Err(refused(Problem::Lookup(failed)))
             }
             Some(Entry::Done { .. }) | None => {
-                self.ask(key, registry.clone(), image.clone(), platforms.to_vec());
+                let (registry, image) = (registry.clone(), image.clone());
+                let (credentials, platforms) = (credentials.cloned(), platforms.to_vec());
+                self.ask(
+                    key,
+                    async move { registry.describe(&image, credentials.as_ref(), &platforms).await },
+                );
                 Ok(None)
             }
         }
     }
 
-    fn ask(&self, key: (String, String), registry: Registry, image: ImageRef, platforms: Vec<Platform>) {
+    fn ask(
+        &self,
+        key: Key,
+        question: impl Future<Output = Result<Description, registry::Error>> + Send + 'static,
+    ) {
         self.lock().insert(key.clone(), Entry::Asking);
         let (entries, running) = (self.entries.clone(), self.running.clone());
         tokio::spawn(async move {
             // The semaphore is never closed.
             let _turn = running.acquire_owned().await;
-            let result = registry.describe(&image, &platforms).await.map_err(|error| {
-                tracing::info!(image = %image, error = &error as &dyn std::error::Error, "image not described");
+            let result = question.await.map_err(|error| {
+                tracing::info!(
+                    image = key.image,
+                    error = &error as &dyn std::error::Error,
+                    "image not described"
+                );
                 LookupFailed::from(error)
             });
             let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,6 +243,16 @@ impl ImageBook {
         // Each change is complete before the next can panic, so a poisoned lock is still good.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells credentials apart without keeping them.
+fn digest(credentials: &Credentials) -> String {
+    let mut hash = Sha256::new();
+    for part in [credentials.username.as_str(), credentials.password.expose()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize())
 }
 
 /// Platforms of the nodes; where none is known yet, the most common one.

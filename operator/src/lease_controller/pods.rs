@@ -6,7 +6,7 @@ use crd::{ComputeLease, PodStatus, labels};
 use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, Volume};
 use kube::{ResourceExt, runtime::reflector::Store};
 
-use super::build::ClusterAddresses;
+use super::{apply::Pulls, build::ClusterAddresses};
 use crate::settings::Cidr;
 
 /// Pods of a lease, by name.
@@ -76,6 +76,19 @@ pub fn services_without_secret(pods: &[Arc<Pod>]) -> BTreeSet<String> {
         })
     };
     pods.iter().filter(missing).filter_map(|pod| service(pod)).map(str::to_owned).collect()
+}
+
+/// Whether each pod has its image, or one waits for it in vain.
+pub fn pulls(pods: &[Arc<Pod>]) -> Pulls {
+    let is_failing = |pod: &Arc<Pod>| {
+        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+        statuses.into_iter().flatten().any(|container| {
+            let waiting = container.state.as_ref().and_then(|state| state.waiting.as_ref());
+            let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+            matches!(reason, Some("ErrImagePull" | "ImagePullBackOff"))
+        })
+    };
+    if pods.iter().any(is_failing) { Pulls::Failing } else { Pulls::Unhindered }
 }
 
 /// Addresses of the nodes, which tenants may not reach even where they are public.

@@ -12,6 +12,7 @@ use super::{test_support::*, *};
 mod drift;
 mod ending;
 mod lifecycle;
+mod registries;
 mod writes;
 
 const CREATED: [&str; 13] = [

@@ -41,6 +41,11 @@ impl FromStr for Challenge {
     }
 }
 
+/// Whether a registry wants user and password with each request.
+pub fn is_basic(text: &str) -> bool {
+    text.split_whitespace().next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

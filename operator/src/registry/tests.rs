@@ -96,7 +96,7 @@ fn documents() -> Router {
 async fn a_tag_becomes_a_digest_and_the_largest_of_the_nodes_platforms_counts() {
     let server = Server::start(documents()).await;
     let describe = async |reference: &str, architectures: &[&str]| {
-        server.client().describe(&server.image(reference), &platforms(architectures)).await.unwrap()
+        server.client().describe(&server.image(reference), None, &platforms(architectures)).await.unwrap()
     };
     let described = |bytes| Description { digest: digest(&index()), bytes };
     assert_eq!(describe("team/web:1", &["amd64"]).await, described(500));
@@ -114,7 +114,8 @@ async fn a_tag_becomes_a_digest_and_the_largest_of_the_nodes_platforms_counts() 
 async fn each_failure_is_told_apart_without_the_registrys_words() {
     let server = Server::start(documents()).await;
     let fail = async |reference: &str, architectures: &[&str]| {
-        let described = server.client().describe(&server.image(reference), &platforms(architectures)).await;
+        let described =
+            server.client().describe(&server.image(reference), None, &platforms(architectures)).await;
         described.unwrap_err().to_string()
     };
     assert_eq!(fail("team/web:2", &["amd64"]).await, "127.0.0.1 does not have it");
@@ -125,7 +126,10 @@ async fn each_failure_is_told_apart_without_the_registrys_words() {
         format!("{registry} answered with something that is no image")
     );
     assert_eq!(fail("team/web:broken", &["amd64"]).await, "127.0.0.1 answered with status 502");
-    assert_eq!(fail("team/web:secret", &["amd64"]).await, "127.0.0.1 does not show it without credentials");
+    assert_eq!(
+        fail("team/web:secret", &["amd64"]).await,
+        "127.0.0.1 does not show it without credentials; name some under `registries` in the manifest"
+    );
     assert_eq!(
         fail(&format!("team/web@{DIGEST}{}", "0".repeat(64)), &["amd64"]).await,
         format!("{registry} answered with other bytes than the digest names")
@@ -136,10 +140,10 @@ async fn each_failure_is_told_apart_without_the_registrys_words() {
 async fn a_registry_inside_is_not_asked_unless_it_is_allowed() {
     let server = Server::start(documents()).await;
     let client = Registry::new(AddressRules::new([], Vec::new())).unwrap();
-    let error = client.describe(&server.image("team/web:1"), &platforms(&["amd64"])).await.unwrap_err();
+    let error = client.describe(&server.image("team/web:1"), None, &platforms(&["amd64"])).await.unwrap_err();
     assert_eq!(error.to_string(), "127.0.0.1 is not a public address, and the provider does not allow it");
     let by_name: ImageRef = format!("localhost:{}/team/web:1", server.address.port()).parse().unwrap();
-    let error = client.describe(&by_name, &platforms(&["amd64"])).await.unwrap_err();
+    let error = client.describe(&by_name, None, &platforms(&["amd64"])).await.unwrap_err();
     assert_eq!(error.to_string(), "localhost is not a public address, and the provider does not allow it");
     assert_eq!(server.asked(), 0);
 }
@@ -168,7 +172,7 @@ async fn no_redirect_and_no_realm_leads_inside() {
     let registry = treacherous(victim.address).await;
     for tag in ["redirect", "token"] {
         let image = registry.image(&format!("a:{tag}"));
-        let error = registry.client().describe(&image, &platforms(&["amd64"])).await.unwrap_err();
+        let error = registry.client().describe(&image, None, &platforms(&["amd64"])).await.unwrap_err();
         assert!(matches!(error, Error::NotAllowed(_)), "{tag}: {error}");
     }
     assert_eq!((registry.asked(), victim.asked()), (2, 0));
@@ -195,7 +199,7 @@ async fn a_public_image_behind_a_token_is_described() {
         .route("/v2/a/b/manifests/1", get(|headers: HeaderMap| async move { guarded(&headers) }))
         .route("/token", get(token));
     let server = Server::start(router).await;
-    let described = server.client().describe(&server.image("a/b:1"), &platforms(&["amd64"])).await;
+    let described = server.client().describe(&server.image("a/b:1"), None, &platforms(&["amd64"])).await;
     assert_eq!(described.unwrap(), Description { digest: digest(&image_of(7)), bytes: 7 });
 }
 
@@ -209,9 +213,116 @@ async fn endless_answers_and_endless_redirects_end() {
     let server = Server::start(router).await;
     let fail = async |tag: &str| {
         let image = server.image(&format!("a:{tag}"));
-        server.client().describe(&image, &platforms(&["amd64"])).await.unwrap_err().to_string()
+        server.client().describe(&image, None, &platforms(&["amd64"])).await.unwrap_err().to_string()
     };
     assert_eq!(fail("long").await, "127.0.0.1 answered with something that is no image");
     assert_eq!(fail("round").await, "127.0.0.1 answered with status 302");
     assert_eq!(server.asked(), 1 + 1 + MOST_REDIRECTS);
+}
+
+const SESAME: &str = "Basic bWU6b3Blbi1zZXNhbWU=";
+
+fn credentials(password: &str) -> Credentials {
+    Credentials { username: "me".to_owned(), password: manifest::Secret::new(password.to_owned()) }
+}
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap())
+}
+
+/// A registry with user and password: at the document itself, or where it hands out tokens.
+fn private() -> Router {
+    async fn basic(headers: HeaderMap) -> axum::response::Response {
+        match authorization(&headers) {
+            Some(SESAME) => image_of(7).to_string().into_response(),
+            _ => {
+                (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"r\"")]).into_response()
+            }
+        }
+    }
+    async fn token(headers: HeaderMap) -> axum::response::Response {
+        match authorization(&headers) {
+            Some(SESAME) => json!({"access_token": "open"}).to_string().into_response(),
+            _ => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    }
+    Router::new()
+        .route("/v2/a/manifests/basic", get(basic))
+        .route("/v2/a/manifests/token", get(|headers: HeaderMap| async move { guarded(&headers) }))
+        .route("/token", get(token))
+}
+
+#[tokio::test]
+async fn a_private_image_is_described_with_the_right_password_alone() {
+    let server = Server::start(private()).await;
+    for tag in ["basic", "token"] {
+        let describe = async |credentials: Option<Credentials>| {
+            let image = server.image(&format!("a:{tag}"));
+            server.client().describe(&image, credentials.as_ref(), &platforms(&["amd64"])).await
+        };
+        let described = describe(Some(credentials("open-sesame"))).await.unwrap();
+        assert_eq!(described, Description { digest: digest(&image_of(7)), bytes: 7 }, "{tag}");
+        assert_eq!(
+            describe(Some(credentials("hush-hush"))).await.unwrap_err().to_string(),
+            "127.0.0.1 does not show it with the credentials that the manifest has for it",
+            "{tag}"
+        );
+        assert_eq!(
+            describe(None).await.unwrap_err().to_string(),
+            "127.0.0.1 does not show it without credentials; name some under `registries` in the manifest",
+            "{tag}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobody_but_the_registry_sees_the_password() {
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let note = seen.clone();
+    let elsewhere = Server::start(Router::new().fallback(move |headers: HeaderMap| {
+        note.lock().unwrap().push(authorization(&headers).map(str::to_owned));
+        async { (StatusCode::OK, json!({"token": "open"}).to_string()) }
+    }))
+    .await;
+    let target = format!("http://{}/x", elsewhere.address);
+    let realm = format!("Bearer realm=\"{target}\"");
+    let registry =
+        Server::start(
+            Router::new()
+                .route(
+                    "/v2/a/manifests/token",
+                    get(|headers: HeaderMap| async move {
+                        match authorization(&headers) {
+                            None => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, realm)])
+                                .into_response(),
+                            Some(shown) => {
+                                assert_eq!(shown, "Bearer open");
+                                image_of(7).to_string().into_response()
+                            }
+                        }
+                    }),
+                )
+                .route(
+                    "/v2/a/manifests/redirect",
+                    get(|headers: HeaderMap| async move {
+                        match authorization(&headers) {
+                            None => (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic")])
+                                .into_response(),
+                            Some(_) => (StatusCode::FOUND, [(header::LOCATION, target)]).into_response(),
+                        }
+                    }),
+                ),
+        )
+        .await;
+    // The provider allows both, so that only the rule about passwords stands between them.
+    let allowed =
+        [registry.address, elsewhere.address].map(|address| format!("http://{address}").parse().unwrap());
+    let client = Registry::new(AddressRules::new(allowed, Vec::new())).unwrap();
+    let describe = async |tag: &str| {
+        let image = registry.image(&format!("a:{tag}"));
+        client.describe(&image, Some(&credentials("open-sesame")), &platforms(&["amd64"])).await
+    };
+    assert_eq!(describe("token").await.unwrap().bytes, 7);
+    assert!(matches!(describe("redirect").await, Err(Error::NoImage { .. })));
+    assert_eq!(*seen.lock().unwrap(), [None, None]);
 }

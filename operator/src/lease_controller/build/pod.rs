@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 use manifest::{Service, ServiceName};
 
-use super::{secret, service_account, service_labels};
+use super::{pull_secret, secret, service_account, service_labels};
 use crate::{lease_controller::validate::Validated, settings::Settings};
 
 /// Name of the only container of a pod.
@@ -41,6 +41,7 @@ pub fn template(
             containers: vec![container::build(lease, name, service)],
             dns_policy: Some("ClusterFirst".to_owned()),
             enable_service_links: Some(false),
+            image_pull_secrets: pull_secret::references(lease, service),
             host_users: security::host_users(&lease.confinement),
             node_selector: Some(settings.node_selector.0.clone()).filter(|labels| !labels.is_empty()),
             priority_class_name: Some(labels::TENANT_PRIORITY_CLASS.to_owned()),

@@ -32,6 +32,7 @@ pub fn build(lease: &Validated) -> ResourceQuota {
         let leased = pods.saturating_mul(EPHEMERAL_STORAGE_BYTES);
         number(with_overhead(leased, overhead.ephemeral_storage_bytes))
     };
+    let pull_secrets = u64::from(!lease.manifest.registries().is_empty());
     let stateful = count(|service| !service.volumes.is_empty());
     let stateless = count(|service| service.volumes.is_empty());
     let mut hard: BTreeMap<String, Quantity> = [
@@ -48,7 +49,7 @@ pub fn build(lease: &Validated) -> ResourceQuota {
         ("services", number(count(|service| !service.ports.is_empty()))),
         ("services.nodeports", number(0)),
         ("services.loadbalancers", number(0)),
-        ("secrets", number(count(|service| !service.secrets.is_empty()))),
+        ("secrets", number(count(|service| !service.secrets.is_empty()) + pull_secrets)),
         // The cluster itself puts its CA into every namespace.
         ("configmaps", number(1)),
         // `default` and `workload`, and one in reserve: the cluster makes `default` too, at the same moment, and the quota

@@ -47,12 +47,14 @@ fn flatten(objects: LeaseObjects) -> Vec<Value> {
         resource_quota,
         limit_range,
         network_policies,
+        pull_secret,
         service_accounts,
         role_binding,
         services,
     } = objects;
     let mut all = vec![json!(namespace), json!(resource_quota), json!(limit_range)];
     all.extend(network_policies.iter().map(|policy| json!(policy)));
+    all.extend(pull_secret.map(|secret| json!(secret)));
     all.extend(service_accounts.iter().map(|account| json!(account)));
     all.push(json!(role_binding));
     for ServiceObjects { name: _, secret, workload, service, routes } in services {

@@ -2,6 +2,8 @@
 
 use manifest::ValidManifest;
 
+use crate::lease_controller::build::pull_secret;
+
 /// What stands in the place of a secret.
 const HIDDEN: &str = "[hidden]";
 /// A shorter secret would hide half of every sentence, and is none.
@@ -33,11 +35,13 @@ impl std::fmt::Debug for Hidden {
 }
 
 impl Hidden {
-    /// The secret environments of a manifest.
+    /// The secret environments of a manifest, and its registries' passwords, also as they are on the wire.
     pub fn of(manifest: &ValidManifest) -> Self {
-        Self::new(
-            manifest.services().values().flat_map(|service| service.secrets.values()).map(|s| s.expose()),
-        )
+        let environments = manifest.services().values().flat_map(|service| service.secrets.values());
+        let passwords = manifest.registries().values().map(|credentials| &credentials.password);
+        let on_the_wire: Vec<String> = manifest.registries().values().map(pull_secret::auth).collect();
+        let values = environments.chain(passwords).map(|secret| secret.expose());
+        Self::new(values.chain(on_the_wire.iter().map(String::as_str)))
     }
 
     /// These values, and each line of those that have several.
