@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use manifest::{
     ExposeDocument, HttpGetDocument, Manifest, NetworkDocument, PlacementDocument, PortDocument,
-    ProtocolDocument, ReadinessDocument, ResourcesDocument, Secret, SecretSource, ServiceDocument,
-    TcpSocketDocument, TierDocument, VersionDocument, VolumeDocument,
+    ProtocolDocument, ReadinessDocument, RegistryDocument, ResourcesDocument, Secret, SecretSource,
+    ServiceDocument, TcpSocketDocument, TierDocument, VersionDocument, VolumeDocument,
 };
 use market::Tier;
 use proptest::{prelude::*, sample};
@@ -222,6 +222,7 @@ pub(super) fn fullest(tier: Tier) -> Manifest {
         tier: tier_of(tier),
         placement: PlacementDocument::default(),
         network: NetworkDocument::default(),
+        registries: BTreeMap::default(),
         services: [("web".to_owned(), service()), ("database".to_owned(), stateful())].into(),
     }
 }
@@ -257,6 +258,12 @@ fn changes() -> Vec<Change> {
         }));
         all.push(each_service(move |service| drop(service.env.insert(text.to_owned(), "x".to_owned()))));
         all.push(Box::new(move |manifest| manifest.name = text.to_owned()));
+        for host in ["registry.example", text] {
+            all.push(Box::new(move |manifest| {
+                let registry = RegistryDocument { username: text.to_owned(), password: value(text) };
+                manifest.registries.insert(host.to_owned(), registry);
+            }));
+        }
         all.push(Box::new(move |manifest| {
             let attributes = &mut manifest.placement.attributes;
             attributes.insert(text.to_owned(), text.to_owned());

@@ -127,6 +127,7 @@ const FIELDS: &[(&[&str], &str, &[&str])] = &[
             "dnsPolicy",
             "enableServiceLinks",
             "hostUsers",
+            "imagePullSecrets",
             "nodeSelector",
             "priorityClassName",
             "restartPolicy",
@@ -138,6 +139,7 @@ const FIELDS: &[(&[&str], &str, &[&str])] = &[
             "tolerations",
         ],
     ),
+    (WORKLOADS, "spec.template.spec.imagePullSecrets[]", &["name"]),
     (
         WORKLOADS,
         "spec.template.spec.securityContext",

@@ -44,6 +44,7 @@ pub(super) const RULES: [Rule; 14] = [
             "leasehold.dev/compute-lease-uid",
             "leasehold.dev/form",
             "leasehold.dev/hosts",
+            "leasehold.dev/pull-digest",
             "leasehold.dev/secret-digest",
         ];
         let all = case.objects.iter().flat_map(|object| {
