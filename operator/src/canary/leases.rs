@@ -153,6 +153,7 @@ impl Side {
             tier: TierDocument::Strict,
             placement: PlacementDocument::default(),
             network: NetworkDocument::default(),
+            registries: BTreeMap::default(),
             services: [(self.service().to_owned(), service)].into(),
         })
     }
