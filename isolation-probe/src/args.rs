@@ -15,7 +15,7 @@ use signal_hook::flag;
 use crate::attempt::{self, FROM_INSIDE};
 use crate::rows::ROWS;
 use crate::targets::Targets;
-use crate::{load, serve};
+use crate::{load, send, serve};
 
 /// The last line of a run; without it the lines before are not all.
 pub const DONE: &str = r#"{"done":true}"#;
@@ -53,6 +53,9 @@ enum Command {
         /// Addresses for questions.
         #[arg(long, value_delimiter = ',')]
         udp: Vec<SocketAddr>,
+        /// Addresses for connections that only take what comes.
+        #[arg(long, value_delimiter = ',')]
+        sink: Vec<SocketAddr>,
     },
     /// Take memory without end.
     Burn {
@@ -74,6 +77,12 @@ enum Command {
         /// How much.
         #[arg(long)]
         bytes: usize,
+    },
+    /// Send as fast as it goes, and say how fast that was.
+    Send {
+        /// To whom.
+        #[arg(long)]
+        to: SocketAddr,
     },
     /// Print the table as JSON.
     Rows,
@@ -100,10 +109,11 @@ impl Args {
             .context("failed to listen for the end")?;
         match command {
             Command::Run { targets, rows, afterwards } => run(&targets, &rows, afterwards),
-            Command::Serve { tcp, udp } => serve::serve(&tcp, &udp),
+            Command::Serve { tcp, udp, sink } => serve::serve(&tcp, &udp, &sink),
             Command::Burn { bytes } => load::memory(bytes),
             Command::Fill { bytes, path } => load::fill(&path, bytes),
             Command::Flood { bytes } => load::flood(bytes),
+            Command::Send { to } => send::send(to),
             Command::Rows => {
                 println!("{}", serde_json::to_string(ROWS.as_slice())?);
                 Ok(())

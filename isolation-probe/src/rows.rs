@@ -78,7 +78,7 @@ pub const ROWS: [Row; 36] = [
     row(24, "objects without end", "quota, limits of the gateway, priority and fairness", A),
     row(25, "events and status without end", "back-off and time to live of events", A),
     row(26, "another tenant's private image", "digests, and a pull for every pod", AN),
-    row(27, "mail, attacks and mining from the provider's address", "closed ports", N),
+    row(27, "mail, attacks and mining from the provider's address", "closed ports, a limit of bandwidth", N),
     row(28, "GPUs that were not leased, by the image's environment", "settings of the GPU's runtime", G),
     row(29, "memory of a GPU's last tenant", "whole GPUs, reset between leases", G),
     row(30, "another lease's volume", "dynamic volumes alone, admission policy, deletion", AN),

@@ -1,4 +1,4 @@
-//! Something that answers: a neighbour, a mail server, a metadata service, a name server. Whoever connects is greeted.
+//! Something that answers, or only listens: a neighbour, a mail server, a metadata service, a name server. Whoever connects is greeted.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When an address cannot be listened on.
-pub fn serve(tcp: &[SocketAddr], udp: &[SocketAddr]) -> anyhow::Result<()> {
+pub fn serve(tcp: &[SocketAddr], udp: &[SocketAddr], sink: &[SocketAddr]) -> anyhow::Result<()> {
     let mut listeners = Vec::new();
     for address in tcp {
         let listener =
@@ -26,6 +26,11 @@ pub fn serve(tcp: &[SocketAddr], udp: &[SocketAddr]) -> anyhow::Result<()> {
         let socket =
             UdpSocket::bind(address).with_context(|| format!("failed to listen on UDP {address}"))?;
         listeners.push(thread::spawn(move || answer(&socket)));
+    }
+    for address in sink {
+        let listener =
+            TcpListener::bind(address).with_context(|| format!("failed to listen on TCP {address}"))?;
+        listeners.push(thread::spawn(move || swallow(&listener)));
     }
     println!("serving");
     for listener in listeners {
@@ -44,6 +49,14 @@ fn greet(listener: &TcpListener) {
                 drop(connection.write_all(GREETING));
             }
         });
+    }
+}
+
+/// Reads whatever comes, until the other side ends it.
+fn swallow(listener: &TcpListener) {
+    for connection in listener.incoming() {
+        let Ok(mut connection) = connection else { continue };
+        thread::spawn(move || drop(std::io::copy(&mut connection, &mut std::io::sink())));
     }
 }
 

@@ -32,7 +32,7 @@ use crate::{
         self,
         address::{AddressRules, AllowedRegistry},
     },
-    settings::{Cidr, LabelSet, Settings},
+    settings::{Cidr, LabelSet, Settings, bandwidth::Bandwidth},
 };
 
 /// Provisions and meters leases in this cluster.
@@ -96,6 +96,10 @@ struct RunArgs {
     /// Key of the taint that keeps others off those nodes.
     #[arg(long)]
     node_taint: Option<String>,
+    /// Bits per second that a pod may send and receive, such as 500M or 1G. Needs a network plug-in with the bandwidth
+    /// capability.
+    #[arg(long)]
+    pod_bandwidth: Option<Bandwidth>,
     /// Isolation tiers that are sold: strict, userns, sandboxed. One that the cluster cannot run is still refused.
     #[arg(long, value_delimiter = ',', default_value = "strict")]
     tiers: Vec<Tier>,
@@ -166,6 +170,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         public_egress_deny,
         node_selector,
         node_taint,
+        pod_bandwidth,
         tiers,
         sandbox_runtime_class,
         exposure,
@@ -208,6 +213,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             public_egress_deny,
             node_selector,
             node_taint,
+            pod_bandwidth,
             tiers: tiers.into_iter().collect(),
             sandbox_runtime_class,
             exposure,

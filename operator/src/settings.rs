@@ -1,5 +1,6 @@
 //! What the provider decided at installation time. Read once; nothing here changes while the process runs.
 
+pub mod bandwidth;
 pub mod exposure;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
 
 use market::Tier;
 
-use self::exposure::Exposure;
+use self::{bandwidth::Bandwidth, exposure::Exposure};
 
 /// Labels of objects, as `key=value` pairs separated by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct Settings {
     pub node_selector: LabelSet,
     /// Key of the taint that keeps others off those nodes.
     pub node_taint: Option<String>,
+    /// How fast a pod may send and receive; as fast as its node if left out.
+    pub pod_bandwidth: Option<Bandwidth>,
     /// Isolation tiers that the provider sells.
     pub tiers: BTreeSet<Tier>,
     /// RuntimeClass of the sandboxed tier.

@@ -1,5 +1,6 @@
-//! Rows 20, 21 and 23: loads that a limit ends, beside the same loads without it.
+//! Rows 20, 21, 23 and 27: loads that a limit ends, beside the same loads without it.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crd::TierName;
 use e2e::cluster::until;
 use isolation_probe::load::UNSTOPPED;
 use isolation_probe::observation::Observation;
+use isolation_probe::send::speed;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::ResourceExt as _;
 use kube::api::{Api, ListParams, LogParams};
@@ -24,6 +26,10 @@ const DISK: &str = "1342177280";
 const LINES: &str = "157286400";
 const LINES_BYTES: u64 = 157_286_400;
 
+/// What a pod may send, bits per second; a limit that another network plug-in counts a little differently still holds.
+pub(crate) const BANDWIDTH: u64 = 100_000_000;
+const TOLERANCE_PERCENT: u64 = 125;
+
 /// What became of a load.
 enum End {
     Stopped(String),
@@ -34,10 +40,11 @@ enum End {
 
 /// Opens the lease with the loads.
 pub(crate) async fn open(place: &Place) -> Result<Lease> {
-    let none = json!({});
+    let (none, sink) = (json!({}), sink(place));
     let services = json!({
         "burn": lease::service(place, &["burn", "--bytes", MEMORY], "50m", "32Mi", &none),
         "fill": lease::service(place, &["fill", "--bytes", DISK], "300m", "64Mi", &none),
+        "send": lease::service(place, &["send", "--to", &sink], "300m", "32Mi", &none),
         "flood": lease::service(place, &["flood", "--bytes", LINES], "300m", "32Mi", &none),
     });
     lease::open(place, 10, TierName::Strict, services).await
@@ -45,7 +52,12 @@ pub(crate) async fn open(place: &Place) -> Result<Lease> {
 
 /// Starts the same loads without limits.
 pub(crate) async fn start_mutants(place: &Place) -> Result<()> {
-    for (name, arguments) in [("burn", ["burn", "--bytes", MEMORY]), ("fill", ["fill", "--bytes", DISK])] {
+    let sink = sink(place);
+    for (name, arguments) in [
+        ("burn", ["burn", "--bytes", MEMORY]),
+        ("fill", ["fill", "--bytes", DISK]),
+        ("send", ["send", "--to", &sink]),
+    ] {
         let container = json!({"name": name, "image": place.probe_image, "args": arguments});
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
@@ -58,12 +70,22 @@ pub(crate) async fn start_mutants(place: &Place) -> Result<()> {
 
 /// Watches the loads of the lease until each is stopped or has got through; the node must stay ready.
 pub(crate) async fn of_lease(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Vec<Observation>> {
-    let (burn, fill, flood) =
-        tokio::try_join!(end(place, lease, "burn"), end(place, lease, "fill"), flood(place, lease, node))?;
+    let (burn, fill, flood, send) = tokio::try_join!(
+        end(place, lease, "burn"),
+        end(place, lease, "fill"),
+        flood(place, lease, node),
+        async {
+            let pod = until("a sender", PATIENCE, || async {
+                Ok(lease.pods(place, "send").await?.first().map(kube::ResourceExt::name_any))
+            });
+            sent(place, lease.namespace(), &pod.await?).await
+        },
+    )?;
     let mut seen = vec![
         observation(20, format!("{MEMORY} bytes of memory"), burn),
         observation(21, format!("{DISK} bytes of disk"), fill),
         flood,
+        send,
     ];
     let ready = node_is_ready(place, node).await?;
     for row in [21, 23] {
@@ -85,6 +107,7 @@ pub(crate) async fn mutants(place: &Place) -> Result<Vec<Observation>> {
         .await?;
         seen.push(observation(row, format!("{name} without limits"), end));
     }
+    seen.push(sent(place, BARE, "send").await?);
     Ok(seen)
 }
 
@@ -94,6 +117,28 @@ fn observation(row: u8, tried: String, end: End) -> Observation {
         End::Unstopped => Observation::attempt(row, tried, Ok("nothing stopped it".to_owned())),
         End::Unfinished => Observation::control(row, tried, Err("it did not finish in time".to_owned())),
     }
+}
+
+/// Where a pod may send to: a port of a public address that takes whatever comes.
+fn sink(place: &Place) -> String {
+    SocketAddr::new(place.args.public, 9).to_string()
+}
+
+/// Awaits the speed of a sender and compares it with the limit.
+async fn sent(place: &Place, namespace: &str, pod: &str) -> Result<Observation> {
+    let tried = "as many bytes a second as the network takes".to_owned();
+    let speed = until("the speed of a sender", PATIENCE, || async {
+        Ok(last_line(place, namespace, pod).await?.and_then(|line| speed(&line)))
+    })
+    .await;
+    Ok(match speed {
+        Ok(speed) => {
+            let seen = format!("{speed} bits a second, {BANDWIDTH} allowed");
+            let result = if speed * 100 <= BANDWIDTH * TOLERANCE_PERCENT { Err } else { Ok };
+            Observation::attempt(27, tried, result(seen))
+        }
+        Err(_) => Observation::control(27, tried, Err("it did not finish in time".to_owned())),
+    })
 }
 
 /// Awaits a load's end. The kubelet looks at the disk now and then, so one that has finished may still be stopped.

@@ -107,6 +107,7 @@ impl Place {
             "admission": e2e::chart::admission(),
             "operator": {
                 "image": self.operator_image,
+                "podBandwidth": crate::loads::BANDWIDTH.to_string(),
                 "tiers": ["strict", "userns", "sandboxed"],
                 "images": {"allowedRegistries": [plain_registry(&self.operator_image)]},
             },

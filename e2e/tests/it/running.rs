@@ -125,6 +125,7 @@ pub(crate) fn settings(system_namespace: &str) -> Result<Settings> {
         public_egress_deny: Vec::new(),
         node_selector: "".parse()?,
         node_taint: None,
+        pod_bandwidth: None,
         tiers: [Tier::Strict].into(),
         sandbox_runtime_class: "gvisor".to_owned(),
         exposure: None,

@@ -179,6 +179,7 @@ pub(crate) fn settings() -> Settings {
         public_egress_deny: vec!["198.51.0.0/16".parse().unwrap(), "2a00::/16".parse().unwrap()],
         node_selector: "leasehold.dev/pool=tenants".parse().unwrap(),
         node_taint: Some("leasehold.dev/pool".to_owned()),
+        pod_bandwidth: Some("500M".parse().expect("the setting is valid")),
         tiers: Tier::ALL.into(),
         sandbox_runtime_class: "gvisor".to_owned(),
         exposure: Some(Exposure {

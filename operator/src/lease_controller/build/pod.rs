@@ -20,6 +20,8 @@ use crate::{lease_controller::validate::Validated, settings::Settings};
 pub const CONTAINER: &str = "workload";
 /// Annotation of the template that replaces the pods when a secret changes.
 const SECRET_DIGEST: &str = "leasehold.dev/secret-digest";
+/// What network plug-ins with the bandwidth capability read, one for each direction.
+const BANDWIDTH: [&str; 2] = ["kubernetes.io/ingress-bandwidth", "kubernetes.io/egress-bandwidth"];
 const TERMINATION_GRACE_SECONDS: i64 = 30;
 
 /// The template of a service's pods.
@@ -32,8 +34,7 @@ pub fn template(
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(service_labels(lease, name)),
-            annotations: secret::digest(lease, service)
-                .map(|digest| BTreeMap::from([(SECRET_DIGEST.to_owned(), digest)])),
+            annotations: Some(annotations(lease, settings, service)).filter(|found| !found.is_empty()),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {
@@ -61,4 +62,11 @@ pub fn template(
             ..PodSpec::default()
         }),
     }
+}
+
+fn annotations(lease: &Validated, settings: &Settings, service: &Service) -> BTreeMap<String, String> {
+    let bandwidth = settings.pod_bandwidth.into_iter();
+    let limits = bandwidth.flat_map(|bits| BANDWIDTH.map(|key| (key.to_owned(), bits.to_string())));
+    let digest = secret::digest(lease, service).map(|digest| (SECRET_DIGEST.to_owned(), digest));
+    limits.chain(digest).collect()
 }
