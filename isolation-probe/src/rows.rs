@@ -70,7 +70,7 @@ pub const ROWS: [Row; 36] = [
     row(16, "another lease's host name", "one claim for each host in the provider's index", A),
     row(17, "configuration through routes and annotations", "no such field, routes are rendered only", A),
     row(18, "names and addresses by the cluster's DNS", "a resolver that knows the lease's names alone", N),
-    row(19, "DNS servers of anybody", "port 53 to the resolver alone", N),
+    row(19, "DNS servers of anybody", "ports of name servers to the resolver alone", N),
     row(20, "processors and memory of the neighbours", "limits of processor time and memory", N),
     row(21, "the node's disk", "limits of ephemeral storage, eviction", N),
     row(22, "the node's process numbers", "a limit for each pod", N),

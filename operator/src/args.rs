@@ -23,6 +23,7 @@ use self::{
 };
 use crate::{
     client::Rate,
+    dns::names::Domain,
     election::{self, ElectionSettings},
     exposure_args::ExposureArgs,
     lease_controller::images::ImageBook,
@@ -32,7 +33,7 @@ use crate::{
         self,
         address::{AddressRules, AllowedRegistry},
     },
-    settings::{Cidr, LabelSet, Settings, bandwidth::Bandwidth},
+    settings::{Cidr, LabelSet, NameServerSettings, Settings, bandwidth::Bandwidth},
 };
 
 /// Provisions and meters leases in this cluster.
@@ -81,12 +82,15 @@ struct RunArgs {
     /// Labels (key=value, comma separated) of the agent's pods, from which exposed ports may be reached.
     #[arg(long, default_value = "app.kubernetes.io/component=agent")]
     gateway_selector: LabelSet,
-    /// Namespace of the cluster's DNS.
-    #[arg(long, default_value = "kube-system")]
-    dns_namespace: String,
-    /// Labels of the cluster's DNS pods.
-    #[arg(long, default_value = "k8s-app=kube-dns")]
+    /// Service of the tenants' name server, in the same namespace.
+    #[arg(long, default_value = "leasehold-dns")]
+    dns_service: String,
+    /// Labels of the tenants' name server's pods.
+    #[arg(long, default_value = "app.kubernetes.io/component=dns")]
     dns_selector: LabelSet,
+    /// Domain of the cluster.
+    #[arg(long, default_value = "cluster.local")]
+    cluster_domain: Domain,
     /// Blocks that tenants may not reach although they look public: pod, service and node networks, the API server.
     #[arg(long, value_delimiter = ',')]
     public_egress_deny: Vec<Cidr>,
@@ -165,8 +169,9 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
         namespace,
         agent_service_account,
         gateway_selector,
-        dns_namespace,
+        dns_service,
         dns_selector,
+        cluster_domain,
         public_egress_deny,
         node_selector,
         node_taint,
@@ -208,8 +213,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
             system_namespace: namespace,
             agent_service_account,
             gateway_selector,
-            dns_namespace,
-            dns_selector,
+            name_server: NameServerSettings { service: dns_service, selector: dns_selector, cluster_domain },
             public_egress_deny,
             node_selector,
             node_taint,

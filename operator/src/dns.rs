@@ -15,5 +15,8 @@ pub mod server;
 pub mod upstream;
 pub mod watch;
 
+/// Port of its pods: one that needs no privilege, behind that of its Service.
+pub const PORT: i32 = 5353;
+
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ pub mod images;
 pub mod last_words;
 pub mod live;
 pub mod memory;
+pub mod name_servers;
 pub mod owned;
 pub mod pods;
 pub mod rollout;
@@ -39,7 +40,7 @@ use std::{
 use crd::{ComputeLease, ComputeLeaseStatus, DesiredState, Phase, condition};
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    core::v1::{Node, PersistentVolumeClaim, Pod},
+    core::v1::{Node, PersistentVolumeClaim, Pod, Service},
     node::v1::RuntimeClass,
     storage::v1::StorageClass,
 };
@@ -125,6 +126,8 @@ pub struct Stores {
     pub storage_classes: Store<StorageClass>,
     /// All runtime classes.
     pub runtime_classes: Store<RuntimeClass>,
+    /// The Service of the tenants' name server, if there is one.
+    pub name_servers: Store<Service>,
 }
 
 /// What was read for one decision.
@@ -144,6 +147,16 @@ pub enum Error {
     /// Reading failed.
     #[error("failed to read what the lease refers to")]
     Dereference(#[source] dereference::Error),
+    /// The tenants' name server is not installed, or its Service has no address.
+    #[error(
+        "Service {namespace}/{service} has no address: the provider must install the tenants' name server"
+    )]
+    NoNameServer {
+        /// Namespace of the Service.
+        namespace: String,
+        /// Its name.
+        service: String,
+    },
     /// Claiming hosts failed.
     #[error("failed to claim the lease's hosts")]
     ClaimHosts(#[source] hosts::claims::Error),
@@ -166,6 +179,7 @@ impl Error {
     pub fn category(&self) -> &'static str {
         match self {
             Self::Dereference(_) => "DereferenceFailed",
+            Self::NoNameServer { .. } => "NoNameServer",
             Self::ClaimHosts(_) => "ClaimHostsFailed",
             Self::Apply(_) => "ApplyFailed",
             Self::UpdateStatus(_) => "UpdateStatusFailed",
@@ -233,6 +247,16 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
     let custom = hosts::settle(lease, &status, &validated, ctx).await.map_err(Error::ClaimHosts)?;
     if let Some(publicity) = &mut validated.publicity {
         publicity.custom = custom;
+    }
+    // A pod without a name server would be refused, and would find nobody.
+    if validated.name_servers.is_empty() {
+        let error = Error::NoNameServer {
+            namespace: ctx.settings.system_namespace.clone(),
+            service: ctx.settings.name_server.service.clone(),
+        };
+        let outcome = Outcome::Failed { lease: &validated, message: error.to_string() };
+        update_status::update(lease, ctx, outcome).await.map_err(Error::UpdateStatus)?;
+        return Err(error);
     }
     let objects = build::build(&validated, &ctx.settings, &found.addresses);
     match apply_all(lease, ctx, &found.namespace, &found.owned, objects).await {
@@ -342,7 +366,9 @@ async fn read(
         NamespaceState::Missing | NamespaceState::OthersTerminating | NamespaceState::Foreign => Stage::New,
     };
     let facts = Facts { manifest: &found.manifest, storage: &found.storage, tiers: &found.tiers, stage };
+    let name_servers = name_servers::addresses(&ctx.stores.name_servers.state());
     let validated = validate::validate(lease, facts)
+        .map(|validated| Validated { name_servers, ..validated })
         .and_then(|validated| validate::check_exposure(validated, ctx.settings.exposure.as_ref()))
         .and_then(|validated| validate::check_network(validated, stage, ctx.network.current()))
         .and_then(|validated| settle_images(lease, ctx, validated));

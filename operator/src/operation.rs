@@ -88,6 +88,7 @@ impl Operation {
         let (nodes, node_writer) = reflector::store();
         let (storage_classes, class_writer) = reflector::store();
         let (runtime_classes, runtime_class_writer) = reflector::store();
+        let (name_servers, name_server_writer) = reflector::store();
         let writers = Writers {
             leases: lease_writer,
             pods: pod_writer,
@@ -95,8 +96,9 @@ impl Operation {
             nodes: node_writer,
             storage_classes: class_writer,
             runtime_classes: runtime_class_writer,
+            name_servers: name_server_writer,
         };
-        let stores = Stores { pods, claims, nodes, storage_classes, runtime_classes };
+        let stores = Stores { pods, claims, nodes, storage_classes, runtime_classes, name_servers };
         let synced = Synced::default();
         let election = Election::new(client.clone(), election);
         let client = client::elected(client, rate, election.term());

@@ -12,6 +12,7 @@ use std::{
 use market::Tier;
 
 use self::{bandwidth::Bandwidth, exposure::Exposure};
+use crate::dns::names::Domain;
 
 /// Labels of objects, as `key=value` pairs separated by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,10 +51,8 @@ pub struct Settings {
     pub agent_service_account: String,
     /// Labels of the agent's pods, from which tenants' exposed ports may be reached.
     pub gateway_selector: LabelSet,
-    /// Namespace of the cluster's DNS.
-    pub dns_namespace: String,
-    /// Labels of the cluster's DNS pods.
-    pub dns_selector: LabelSet,
+    /// The tenants' name server, `operator dns`.
+    pub name_server: NameServerSettings,
     /// Addresses that tenants may not reach although they look public.
     pub public_egress_deny: Vec<Cidr>,
     /// Labels of the nodes that tenants' pods may run on; empty for all.
@@ -70,6 +69,17 @@ pub struct Settings {
     pub exposure: Option<Exposure>,
     /// How long the end of a lease waits for its last usage.
     pub final_usage_wait: Duration,
+}
+
+/// Where the tenants' name server is, in the system namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameServerSettings {
+    /// Its Service, whose address tenants' pods are given.
+    pub service: String,
+    /// Labels of its pods.
+    pub selector: LabelSet,
+    /// The cluster's domain.
+    pub cluster_domain: Domain,
 }
 
 impl FromStr for LabelSet {

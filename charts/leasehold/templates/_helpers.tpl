@@ -29,6 +29,7 @@ helm.sh/chart: {{ printf "%s-%s" $context.Chart.Name $context.Chart.Version }}
 
 {{- define "leasehold.operator.name" -}}{{ include "leasehold.fullname" . }}-operator{{- end -}}
 {{- define "leasehold.meter.name" -}}{{ include "leasehold.fullname" . }}-meter{{- end -}}
+{{- define "leasehold.dns.name" -}}{{ include "leasehold.fullname" . }}-dns{{- end -}}
 {{- define "leasehold.agent.name" -}}{{ include "leasehold.fullname" . }}-agent{{- end -}}
 
 {{- define "leasehold.podSecurityContext" -}}

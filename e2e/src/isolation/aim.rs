@@ -67,7 +67,7 @@ pub(crate) async fn shared(place: &Place, node: &NodeFacts, neighbour: &Lease) -
             "kubernetes.default.svc.cluster.local".to_owned(),
         ],
         foreign_addresses: vec![v4(kubernetes)?, v4(dns)?, v4(neighbour_service)?],
-        open_resolvers: at(place.args.public, &[53]),
+        open_resolvers: [at(place.args.public, &[53, 853]), at(dns, &[53])].concat(),
         most_processes: Some(MOST_PROCESSES),
         ..Targets::default()
     })

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Addresses of metadata services that were made for pods to see.
     #[arg(long, value_delimiter = ',')]
     pub(crate) metadata: Vec<IpAddr>,
-    /// An address that looks public and was made for pods to see; it listens on ports of mail, on 443, and on 53.
+    /// An address that looks public and was made for pods to see; it listens on ports of mail, on 443, and on 53 and 853.
     #[arg(long)]
     pub(crate) public: IpAddr,
     /// Where the run's files go.

@@ -98,6 +98,7 @@ impl Place {
         self.namespace(NAMESPACE, labels).await?;
         self.helm.install(&self.args.chart, &[], &self.values(), &self.args.out).await?;
         self.scale("leasehold-agent", 0).await?;
+        self.await_available("leasehold-dns").await?;
         self.await_available("leasehold-operator").await
     }
 
@@ -111,6 +112,8 @@ impl Place {
                 "tiers": ["strict", "userns", "sandboxed"],
                 "images": {"allowedRegistries": [plain_registry(&self.operator_image)]},
             },
+            // The world outside, which answers questions for names.
+            "dns": {"upstreams": [self.args.public]},
             "agent": {
                 "image": self.agent_image,
                 "operatorKey": {"secretName": "no-key-is-needed"},

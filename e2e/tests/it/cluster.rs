@@ -11,7 +11,7 @@ use futures::FutureExt;
 use k8s_openapi::{
     ByteString,
     api::{
-        core::v1::{Namespace, Secret},
+        core::v1::{Namespace, Secret, Service},
         rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding},
         scheduling::v1::PriorityClass,
         storage::v1::StorageClass,
@@ -37,6 +37,9 @@ const MANAGER: &str = "leasehold-e2e";
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Rendered by the chart's own tests, so what is proved here is what a provider installs.
 const RIGHTS: &str = include_str!("../../../charts/leasehold/tests/rbac.yaml");
+
+/// Service of the tenants' name server in a test's system namespace. It has an address, and nobody behind it.
+pub(crate) const NAME_SERVER: &str = "leasehold-dns";
 
 /// A real API server with one test's system namespace.
 pub(crate) struct Cluster {
@@ -72,10 +75,11 @@ impl Cluster {
         };
         apply(&Api::all(cluster.admin.clone()), &namespace).await?;
         apply(&cluster.all::<PriorityClass>(), &tenant_priority_class()).await?;
+        apply(&cluster.own::<Service>(), &name_server()?).await?;
         Ok(cluster)
     }
 
-    /// Gives the identities of operator and meter the chart's rights, and nothing else, in this test's namespace.
+    /// Gives the identities of operator, meter and name server the chart's rights, and nothing else, in this test's namespace.
     pub(crate) async fn grant_rights(&self) -> Result<()> {
         for document in self.rights()? {
             match document["kind"].as_str() {
@@ -91,18 +95,20 @@ impl Cluster {
         Ok(())
     }
 
-    /// Rights of the operator, of the meter and of the role that the operator hands on, under names of this test.
+    /// Rights of the operator, of the meter, of the name server and of the role that the operator hands on, under names of this test.
     fn rights(&self) -> Result<Vec<Value>> {
         let text = RIGHTS
             .replace("leasehold-system", &self.system)
             .replace("leasehold-operator", &self.identity("operator"))
-            .replace("leasehold-meter", &self.identity("meter"));
+            .replace("leasehold-meter", &self.identity("meter"))
+            .replace("leasehold-dns", &self.identity("dns"));
         let mut documents = Vec::new();
         for document in text.split("\n---\n") {
             let mut document: Value = serde_saphyr::from_str(document.trim_start_matches("---\n"))?;
             let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            let is_ours =
-                ["operator", "meter"].iter().any(|component| name.starts_with(&self.identity(component)));
+            let is_ours = ["operator", "meter", "dns"]
+                .iter()
+                .any(|component| name.starts_with(&self.identity(component)));
             if name == "leasehold-lease-reader" || is_ours {
                 let names = document["rules"].as_array_mut().into_iter().flatten();
                 for names in names.filter_map(|rule| rule["resourceNames"].as_array_mut()) {
@@ -114,7 +120,7 @@ impl Cluster {
                 documents.push(document);
             }
         }
-        anyhow::ensure!(documents.len() >= 9, "the chart's rights are not what this test knows");
+        anyhow::ensure!(documents.len() >= 11, "the chart's rights are not what this test knows");
         Ok(documents)
     }
 
@@ -136,6 +142,11 @@ impl Cluster {
     /// A client that may do what the meter's ServiceAccount may.
     pub(crate) fn as_meter(&self) -> Result<Client> {
         Ok(Client::try_from(self.config_of("meter"))?)
+    }
+
+    /// A client that may do what the name server's ServiceAccount may.
+    pub(crate) fn as_name_server(&self) -> Result<Client> {
+        Ok(Client::try_from(self.config_of("dns"))?)
     }
 
     /// How to reach the API server as the operator's ServiceAccount.
@@ -338,6 +349,11 @@ pub(crate) fn lease_of(id: LeaseId, manifest: &ValidManifest) -> ComputeLease {
 
 /// The class that the chart installs and that every pod of a lease names. It stays, because another test may need it, and it
 /// looks like the chart's, because helm takes over nothing else.
+fn name_server() -> Result<Service> {
+    let ports = json!([{"name": "dns", "port": 53, "protocol": "UDP"}]);
+    Ok(serde_json::from_value(json!({"metadata": {"name": NAME_SERVER}, "spec": {"ports": ports}}))?)
+}
+
 fn tenant_priority_class() -> PriorityClass {
     PriorityClass {
         metadata: ObjectMeta {

@@ -7,6 +7,7 @@ mod admission;
 mod cluster;
 mod crash;
 mod crd_rules;
+mod dns;
 mod engine_election;
 mod hosts;
 mod kubelet;

@@ -11,13 +11,13 @@ use operator::{
     lease_controller::images::ImageBook,
     metrics::Metrics,
     operation::{self, Operation},
-    settings::Settings,
+    settings::{NameServerSettings, Settings},
     watches::WatchTimes,
 };
 use telemetry::{CancellationToken, Checks, Health, Registry};
 use tokio::{runtime::Runtime, task::JoinHandle};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, NAME_SERVER};
 
 /// So many that no call waits.
 const MANY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
@@ -120,8 +120,11 @@ pub(crate) fn settings(system_namespace: &str) -> Result<Settings> {
         system_namespace: system_namespace.to_owned(),
         agent_service_account: "leasehold-agent".to_owned(),
         gateway_selector: "app.kubernetes.io/component=agent".parse()?,
-        dns_namespace: "kube-system".to_owned(),
-        dns_selector: "k8s-app=kube-dns".parse()?,
+        name_server: NameServerSettings {
+            service: NAME_SERVER.to_owned(),
+            selector: "app.kubernetes.io/component=dns".parse()?,
+            cluster_domain: "cluster.local".parse()?,
+        },
         public_egress_deny: Vec::new(),
         node_selector: "".parse()?,
         node_taint: None,

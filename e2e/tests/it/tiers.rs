@@ -56,6 +56,7 @@ fn objects(seed: u8, tier: Tier) -> Result<LeaseObjects> {
         publicity: None,
         storage_class: None,
         closed_classes: Default::default(),
+        name_servers: vec![[10, 96, 0, 53].into()],
         activity: Activity::Running,
         course: Course::Newest,
     };
@@ -135,7 +136,7 @@ async fn pods_of_every_tier(cluster: &Cluster) -> Result<()> {
         for pod in pods(objects)? {
             let stored = admit(cluster, &objects.namespace, &pod).await.map_err(anyhow::Error::msg)?;
             // An API server that does not know a field drops it without a word, and with it the wall.
-            for field in ["hostUsers", "runtimeClassName", "priorityClassName", "dnsPolicy"] {
+            for field in ["hostUsers", "runtimeClassName", "priorityClassName", "dnsPolicy", "dnsConfig"] {
                 assert_eq!(stored["spec"][field], json!(pod)["spec"][field], "{field}");
             }
             let context = "securityContext";

@@ -1,6 +1,6 @@
 //! Questions to name servers, written and read by hand: no library of a libc, which would ask for itself.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use crate::observation::{Observation, Outcome};
@@ -50,10 +50,15 @@ pub fn open_resolvers(targets: &Targets) -> Vec<Observation> {
     if targets.open_resolvers.is_empty() {
         return vec![Observation::new(19, "DNS", Outcome::NotTried, "no name server was given")];
     }
-    let ask_each = targets.open_resolvers.iter().map(|server| {
-        // Any answer at all is a way out for data.
-        let result = ask(*server, "example.org", ADDRESS).map(|answer| format!("answered: {answer:?}"));
-        Observation::attempt(19, format!("UDP {server}"), result)
+    let ask_each = targets.open_resolvers.iter().flat_map(|server| {
+        // Any answer at all is a way out for data, and so is a connection.
+        let asked = ask(*server, "example.org", ADDRESS).map(|answer| format!("answered: {answer:?}"));
+        let connected = TcpStream::connect_timeout(server, PATIENCE);
+        let connected = connected.map(|_| "connected".to_owned()).map_err(|error| error.to_string());
+        [
+            Observation::attempt(19, format!("UDP {server}"), asked),
+            Observation::attempt(19, format!("TCP {server}"), connected),
+        ]
     });
     ask_each.collect()
 }

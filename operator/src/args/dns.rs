@@ -19,7 +19,7 @@ use crate::{
         names::{Domain, Zones},
         run::NameServer,
         server::Sockets,
-        upstream::Resolvers,
+        upstream::{NoResolvers, Resolvers, Upstream},
     },
     public_internet::PublicInternet,
     settings::Cidr,
@@ -94,11 +94,21 @@ impl DnsArgs {
         } = self;
         let process = process.without_logs_of(&TALKATIVE).start().await?;
         let upstreams: Vec<SocketAddr> = upstreams.into_iter().map(|address| address.0).collect();
+        let upstream: Arc<dyn Upstream> = match Resolvers::new(&upstreams) {
+            Ok(resolvers) => Arc::new(resolvers),
+            // Leases need their own names more than all others.
+            Err(error) if upstreams.is_empty() => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the node has no resolvers, so no public name is answered");
+                Arc::new(NoResolvers)
+            }
+            Err(error) => return Err(error.into()),
+        };
         let server = NameServer {
             client: Client::try_default().await.context("failed to find a cluster")?,
             watch_times: process.watch_times,
             sockets: Sockets::bind(listen).await?,
-            upstream: Arc::new(Resolvers::new(&upstreams)?),
+            upstream,
             zones: Zones { cluster: cluster_domain, private: private_domains },
             internet: PublicInternet::without(public_egress_deny),
             rate: Rate { per_second: queries_per_second, burst: query_burst },

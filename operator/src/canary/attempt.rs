@@ -16,7 +16,7 @@ use crate::lease_controller::{
     self, Applied, Context, cleanup, dereference,
     diagnosis::{self, text::Hidden},
     images::{self, Images},
-    pods,
+    name_servers, pods,
     validate::Validated,
 };
 
@@ -124,7 +124,8 @@ impl<'a> Attempt<'a> {
                 Err(refused) => return Ok((State::Refused(refused.to_string()), pods)),
             }
         }
-        let validated = side.validated(settings, manifest, images);
+        let name_servers = name_servers::addresses(&ctx.stores.name_servers.state());
+        let validated = side.validated(settings, manifest, images, name_servers);
         let addresses = pods::cluster_addresses(&ctx.stores.nodes.state());
         let mut objects = side.objects(&validated, settings, &addresses);
         if side == Side::Dialer && listener.is_none() {

@@ -164,6 +164,7 @@ impl Side {
         settings: &Settings,
         manifest: ValidManifest,
         images: Vec<ImageStatus>,
+        name_servers: Vec<IpAddr>,
     ) -> Validated {
         Validated {
             name: self.name(settings),
@@ -175,6 +176,7 @@ impl Side {
             images,
             storage_class: None,
             closed_classes: Default::default(),
+            name_servers,
             activity: Activity::Running,
             course: Course::Newest,
         }

@@ -8,7 +8,7 @@ use crate::{
     canary::enforcement::Open,
     lease_controller::{
         build::ClusterAddresses,
-        test_support::{Scenario, check_golden, manifest_yaml, settings},
+        test_support::{Scenario, check_golden, manifest_yaml, name_servers, settings},
     },
     settings::Settings,
 };
@@ -82,7 +82,7 @@ fn both_sides_are_rendered_as_leases_with_one_more_policy_each() {
     let settings = Settings { node_taint: None, ..settings() };
     let rendered = Side::ALL.map(|side| {
         let manifest = side.manifest(&image(), Some("10.42.0.7".parse().unwrap())).unwrap();
-        let validated = side.validated(&settings, manifest, Vec::new());
+        let validated = side.validated(&settings, manifest, Vec::new(), name_servers());
         let objects = side.objects(&validated, &settings, &ClusterAddresses::default());
         let policies = objects.network_policies.iter().map(|policy| policy.metadata.name.clone().unwrap());
         assert_eq!(policies.collect::<Vec<_>>(), ["lease", "canary"]);

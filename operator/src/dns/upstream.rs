@@ -92,6 +92,15 @@ impl Resolvers {
     }
 }
 
+/// The internet of a provider whose nodes know no resolvers: leases still find their own names.
+pub struct NoResolvers;
+
+impl Upstream for NoResolvers {
+    fn ask(&self, _: Query) -> BoxFuture<'_, Answer> {
+        std::future::ready(Answer::Failed).boxed()
+    }
+}
+
 impl Upstream for Resolvers {
     fn ask(&self, question: Query) -> BoxFuture<'_, Answer> {
         async move {

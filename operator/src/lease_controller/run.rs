@@ -30,6 +30,7 @@ use tokio::time::Duration;
 use super::{
     Context, error_policy, handover,
     live::{self, Listing, Live},
+    name_servers,
     owned::Kind,
     pods, reconcile,
 };
@@ -70,6 +71,8 @@ pub struct Writers {
     pub storage_classes: Writer<StorageClass>,
     /// All runtime classes.
     pub runtime_classes: Writer<RuntimeClass>,
+    /// The Service of the tenants' name server.
+    pub name_servers: Writer<Service>,
 }
 
 /// Tells when each watch has seen everything once.
@@ -83,6 +86,7 @@ pub struct Synced {
     nodes: CancellationToken,
     storage_classes: CancellationToken,
     runtime_classes: CancellationToken,
+    name_servers: CancellationToken,
     owned: [CancellationToken; RENDERED.len()],
 }
 
@@ -104,8 +108,11 @@ impl Synced {
     #[cfg(test)]
     pub(crate) fn complete() -> Self {
         let synced = Self::default();
-        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, owned } = &synced;
-        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes].into_iter().chain(owned)
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, name_servers, owned } =
+            &synced;
+        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes, name_servers]
+            .into_iter()
+            .chain(owned)
         {
             watch.cancel();
         }
@@ -119,7 +126,8 @@ impl Synced {
 
     /// The kinds whose watches have not.
     pub fn waiting(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, owned } = self.clone();
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, name_servers, owned } =
+            self.clone();
         let rendered = RENDERED.into_iter().map(Kind::as_str).zip(owned);
         [
             ("ComputeLease", leases),
@@ -128,6 +136,7 @@ impl Synced {
             ("Node", nodes),
             ("StorageClass", storage_classes),
             ("RuntimeClass", runtime_classes),
+            ("NameServer", name_servers),
         ]
         .into_iter()
         .chain(rendered)
@@ -137,8 +146,11 @@ impl Synced {
 
     /// Waits until all watches have.
     pub async fn all(&self) {
-        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, owned } = self;
-        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes].into_iter().chain(owned)
+        let Self { leases, pods, claims, nodes, storage_classes, runtime_classes, name_servers, owned } =
+            self;
+        for watch in [leases, pods, claims, nodes, storage_classes, runtime_classes, name_servers]
+            .into_iter()
+            .chain(owned)
         {
             watch.cancelled().await;
         }
@@ -170,6 +182,7 @@ pub async fn run(
         nodes: node_writer,
         storage_classes,
         runtime_classes,
+        name_servers,
     } = writers;
 
     let Synced {
@@ -179,6 +192,7 @@ pub async fn run(
         nodes: nodes_seen,
         storage_classes: storage_classes_seen,
         runtime_classes: runtime_classes_seen,
+        name_servers: name_servers_seen,
         owned: _,
     } = synced.clone();
 
@@ -189,6 +203,7 @@ pub async fn run(
         node_triggers(watches, metrics, node_writer, nodes_seen, &ctx, leases.clone()),
         class_watch(watches, metrics, "StorageClass", storage_classes, storage_classes_seen),
         class_watch(watches, metrics, "RuntimeClass", runtime_classes, runtime_classes_seen),
+        name_servers::triggers(watches, name_servers, name_servers_seen, &ctx, leases.clone()),
         owned_triggers::<Namespace>(watches, metrics, &system, Kind::Namespace, &ctx.live, &synced),
         owned_triggers::<ResourceQuota>(watches, metrics, &system, Kind::ResourceQuota, &ctx.live, &synced),
         owned_triggers::<LimitRange>(watches, metrics, &system, Kind::LimitRange, &ctx.live, &synced),
@@ -418,7 +433,7 @@ fn lease_of(object: &impl Resource, system: &str) -> Option<Trigger> {
 }
 
 /// Marks a watch once its store holds everything.
-fn mark<K>(seen: CancellationToken) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + Send {
+pub(super) fn mark<K>(seen: CancellationToken) -> impl FnMut(&watcher::Result<watcher::Event<K>>) + Send {
     move |event| {
         if let Ok(watcher::Event::InitDone) = event {
             seen.cancel();
@@ -427,7 +442,7 @@ fn mark<K>(seen: CancellationToken) -> impl FnMut(&watcher::Result<watcher::Even
 }
 
 /// Drops failures of a watch, which repeats itself, after telling about them.
-fn logged<T: Send>(
+pub(super) fn logged<T: Send>(
     metrics: &Metrics,
     kind: &'static str,
 ) -> impl FnMut(watcher::Result<T>) -> future::Ready<Option<T>> + Send + use<T> {

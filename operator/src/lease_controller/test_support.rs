@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     path::PathBuf,
     sync::Arc,
 };
@@ -15,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     ByteString,
     api::{
-        core::v1::{Node, PersistentVolumeClaim, Pod, Secret},
+        core::v1::{Node, PersistentVolumeClaim, Pod, Secret, Service},
         node::v1::RuntimeClass,
         storage::v1::StorageClass,
     },
@@ -48,7 +49,7 @@ use super::{
 use crate::{
     canary::enforcement::{Enforcement, Network},
     metrics::Metrics,
-    settings::{Settings, exposure::Exposure},
+    settings::{NameServerSettings, Settings, exposure::Exposure},
 };
 
 pub(crate) const SYSTEM: &str = "leasehold-system";
@@ -174,8 +175,11 @@ pub(crate) fn settings() -> Settings {
         system_namespace: SYSTEM.to_owned(),
         agent_service_account: "leasehold-agent".to_owned(),
         gateway_selector: "app.kubernetes.io/component=agent".parse().unwrap(),
-        dns_namespace: "kube-system".to_owned(),
-        dns_selector: "k8s-app=kube-dns".parse().unwrap(),
+        name_server: NameServerSettings {
+            service: "leasehold-dns".to_owned(),
+            selector: "app.kubernetes.io/component=dns".parse().unwrap(),
+            cluster_domain: "cluster.local".parse().unwrap(),
+        },
         public_egress_deny: vec!["198.51.0.0/16".parse().unwrap(), "2a00::/16".parse().unwrap()],
         node_selector: "leasehold.dev/pool=tenants".parse().unwrap(),
         node_taint: Some("leasehold.dev/pool".to_owned()),
@@ -215,6 +219,20 @@ pub(crate) fn runtime_class() -> RuntimeClass {
     .unwrap()
 }
 
+/// Addresses of the tenants' name server.
+pub(crate) fn name_servers() -> Vec<IpAddr> {
+    vec!["10.96.0.53".parse().unwrap()]
+}
+
+/// The Service of the tenants' name server.
+pub(crate) fn name_server(address: &str) -> Service {
+    serde_json::from_value(json!({
+        "metadata": {"name": "leasehold-dns", "namespace": SYSTEM},
+        "spec": {"clusterIP": address, "clusterIPs": [address]}
+    }))
+    .unwrap()
+}
+
 /// The guestbook, or a changed one, as it was accepted.
 pub(crate) fn validated_of(yaml: &str) -> Validated {
     Validated {
@@ -227,6 +245,7 @@ pub(crate) fn validated_of(yaml: &str) -> Validated {
         images: Vec::new(),
         storage_class: Some("local-path".to_owned()),
         closed_classes: BTreeSet::new(),
+        name_servers: name_servers(),
         activity: Activity::Running,
         course: Course::Newest,
     }
@@ -269,6 +288,7 @@ pub(crate) struct Scenario {
     _claims: Writer<PersistentVolumeClaim>,
     _nodes: Writer<Node>,
     _runtime_classes: Writer<RuntimeClass>,
+    name_servers: Writer<Service>,
 }
 
 impl Scenario {
@@ -287,6 +307,7 @@ impl Scenario {
         let (nodes, node_writer) = reflector::store();
         let (storage_classes, class_writer) = reflector::store();
         let (runtime_classes, runtime_class_writer) = reflector::store();
+        let (name_servers, name_server_writer) = reflector::store();
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let ctx = Arc::new(Context {
             recorder: Recorder::new(
@@ -295,7 +316,7 @@ impl Scenario {
             ),
             client,
             settings: self::settings(),
-            stores: Stores { pods, claims, nodes, storage_classes, runtime_classes },
+            stores: Stores { pods, claims, nodes, storage_classes, runtime_classes, name_servers },
             synced,
             metrics,
             images: super::images::ImageBook::new(None),
@@ -313,7 +334,9 @@ impl Scenario {
             _claims: claim_writer,
             _nodes: node_writer,
             _runtime_classes: runtime_class_writer,
+            name_servers: name_server_writer,
         };
+        scenario.put_name_server(name_server("10.96.0.53"));
         scenario.api.insert(&lease_path(), lease(yaml));
         scenario.put_manifest(yaml);
         scenario.put_class(storage_class("Delete"));
@@ -345,6 +368,14 @@ impl Scenario {
 
     pub(crate) fn put_class(&mut self, class: StorageClass) {
         self.classes.apply_watcher_event(&watcher::Event::Apply(class));
+    }
+
+    pub(crate) fn put_name_server(&mut self, service: Service) {
+        self.name_servers.apply_watcher_event(&watcher::Event::Apply(service));
+    }
+
+    pub(crate) fn remove_name_server(&mut self) {
+        self.name_servers.apply_watcher_event(&watcher::Event::Delete(name_server("10.96.0.53")));
     }
 
     pub(crate) fn put_pod(&mut self, pod: Pod) {

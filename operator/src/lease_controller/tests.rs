@@ -65,6 +65,46 @@ async fn nothing_is_decided_before_the_watches_have_seen_everything() {
 }
 
 #[tokio::test]
+async fn without_a_name_server_a_lease_waits_and_says_why_and_one_that_runs_is_left_alone() {
+    let mut scenario = Scenario::new(&manifest_yaml());
+    scenario.remove_name_server();
+    let why = "Service leasehold-system/leasehold-dns has no address: the provider must install the tenants' name server";
+    let error = scenario.reconcile().await.unwrap_err();
+    assert_eq!((error.category(), error.to_string().as_str()), ("NoNameServer", why));
+    let waiting = scenario.lease();
+    let provisioned = condition::find(waiting.conditions(), condition::PROVISIONED).unwrap();
+    assert_eq!((provisioned.status.as_str(), provisioned.message.as_str()), ("False", why));
+    assert_eq!(scenario.api.find(&format!("/api/v1/namespaces/{}", name())), None);
+
+    let mut running = Scenario::provisioned(&manifest_yaml()).await;
+    running.remove_name_server();
+    running.api.take_requests();
+    running.reconcile().await.unwrap_err();
+    let is_told = |write: &String| write == STATUS || write.ends_with("/namespaces/SYSTEM/events");
+    let writes: Vec<_> = running.writes().into_iter().filter(|write| !is_told(write)).collect();
+    assert_eq!(writes, Vec::<String>::new());
+    assert_eq!(running.lease().status.unwrap().phase, Phase::Ready);
+}
+
+#[tokio::test]
+async fn a_name_server_with_another_address_replaces_the_pods_and_nothing_else() {
+    let mut scenario = Scenario::provisioned(&manifest_yaml()).await;
+    scenario.put_name_server(name_server("10.96.0.99"));
+    let writes = scenario.reconcile().await.unwrap();
+    assert_eq!(
+        writes,
+        [
+            "PUT /apis/apps/v1/namespaces/LEASE/statefulsets/database",
+            // A Deployment is written after what it refers to.
+            "APPLY /api/v1/namespaces/LEASE/secrets/web-env",
+            "PUT /apis/apps/v1/namespaces/LEASE/deployments/worker",
+            "PUT /apis/apps/v1/namespaces/LEASE/deployments/web",
+            STATUS,
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_resync_that_finds_everything_right_writes_nothing() {
     let scenario = Scenario::provisioned(&manifest_yaml()).await;
     assert_eq!(ready_reason(&scenario), (Phase::Ready, reason::ALL_READY.to_owned()));

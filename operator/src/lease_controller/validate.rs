@@ -2,7 +2,7 @@
 //!
 //! After this module nobody reads the raw `ComputeLease` again.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use crd::{ComputeLease, DesiredState, ImageStatus, LeaseName, convert, convert::LeaseSpec, reason};
 use kube::ResourceExt;
@@ -43,6 +43,8 @@ pub struct Validated {
     pub storage_class: Option<String>,
     /// The cluster's other classes, which the lease may not use.
     pub closed_classes: BTreeSet<String>,
+    /// Addresses of the name server that its pods ask.
+    pub name_servers: Vec<IpAddr>,
     /// Whether it runs.
     pub activity: Activity,
     /// Which of its manifests this is.
@@ -319,6 +321,7 @@ pub fn validate(lease: &ComputeLease, facts: Facts<'_>) -> Result<Validated, Ref
         images: Vec::new(),
         storage_class,
         closed_classes,
+        name_servers: Vec::new(),
         activity: match spec.desired {
             DesiredState::Paused => Activity::Paused,
             DesiredState::Running | DesiredState::Ended => Activity::Running,

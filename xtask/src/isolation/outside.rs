@@ -22,11 +22,11 @@ const NEAR_ADDRESS: &str = "10.199.1.1";
 const FAR_ADDRESS: &str = "10.199.1.2";
 /// Number of the routing table; no other program of a machine is known to use it.
 const ROUTES: &str = "1990";
-const TCP: &str = "0.0.0.0:80,0.0.0.0:443,0.0.0.0:25,0.0.0.0:465,0.0.0.0:587";
+const TCP: &str = "0.0.0.0:80,0.0.0.0:443,0.0.0.0:25,0.0.0.0:465,0.0.0.0:587,0.0.0.0:53,0.0.0.0:853";
 /// Takes whatever comes: the port of the discard protocol, RFC 863.
 const SINK: &str = "0.0.0.0:9";
 /// One address, because an answer must come from the address that was asked.
-const UDP: &str = "11.199.0.1:53";
+const UDP: &str = "11.199.0.1:53,11.199.0.1:853";
 
 /// The namespace and the server in it.
 #[derive(Debug)]

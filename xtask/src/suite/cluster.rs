@@ -1,4 +1,4 @@
-//! The chart on a real API server: it installs and upgrades, its pods satisfy Pod Security *restricted*, and its three
+//! The chart on a real API server: it installs and upgrades, its pods satisfy Pod Security *restricted*, and its four
 //! identities may do what they need and nothing else: all of it is in `charts/leasehold/tests/can-i`.
 
 use std::{path::PathBuf, process::Command};
@@ -14,10 +14,11 @@ use crate::{process::output, tools::Tool};
 const NAMESPACE: &str = "leasehold-system";
 const OPERATOR: &str = "--as=system:serviceaccount:leasehold-system:leasehold-operator";
 const METER: &str = "--as=system:serviceaccount:leasehold-system:leasehold-meter";
+const DNS: &str = "--as=system:serviceaccount:leasehold-system:leasehold-dns";
 const AGENT: &str = "--as=system:serviceaccount:leasehold-system:leasehold-agent";
 
 /// What each identity may do: everything here was found in its code.
-const MAY: [(&str, &[&str]); 15] = [
+const MAY: [(&str, &[&str]); 17] = [
     (OPERATOR, &["create", "namespaces"]),
     (OPERATOR, &["create", "deployments.apps", "--all-namespaces"]),
     (OPERATOR, &["patch", "networkpolicies.networking.k8s.io", "--all-namespaces"]),
@@ -29,6 +30,8 @@ const MAY: [(&str, &[&str]); 15] = [
         METER,
         &["patch", "computeleases.leasehold.dev", "--subresource=status", "--namespace=leasehold-system"],
     ),
+    (DNS, &["watch", "pods", "--all-namespaces"]),
+    (DNS, &["watch", "services", "--all-namespaces"]),
     (OPERATOR, &["bind", "clusterroles.rbac.authorization.k8s.io/leasehold-lease-reader"]),
     (
         OPERATOR,
@@ -42,7 +45,7 @@ const MAY: [(&str, &[&str]); 15] = [
 ];
 
 /// What each identity must be refused.
-const MUST_NOT: [(&str, &[&str]); 40] = [
+const MUST_NOT: [(&str, &[&str]); 45] = [
     (OPERATOR, &["*", "*", "--all-namespaces"]),
     (OPERATOR, &["get", "secrets", "--namespace=default"]),
     (OPERATOR, &["list", "secrets", "--all-namespaces"]),
@@ -71,6 +74,11 @@ const MUST_NOT: [(&str, &[&str]); 40] = [
     (METER, &["create", "namespaces"]),
     (METER, &["delete", "pods", "--all-namespaces"]),
     (METER, &["get", "pods", "--subresource=log", "--all-namespaces"]),
+    (DNS, &["*", "*", "--all-namespaces"]),
+    (DNS, &["list", "secrets", "--all-namespaces"]),
+    (DNS, &["list", "namespaces"]),
+    (DNS, &["patch", "services", "--all-namespaces"]),
+    (DNS, &["patch", "pods", "--subresource=status", "--all-namespaces"]),
     (AGENT, &["*", "*", "--all-namespaces"]),
     (AGENT, &["list", "secrets", "--namespace=leasehold-system"]),
     (AGENT, &["get", "secrets", "--namespace=leasehold-system"]),

@@ -186,7 +186,7 @@ fn filled(cluster: &Cluster, text: &str) -> String {
 }
 
 fn templates(cluster: &Cluster, tier: &str) -> Result<BTreeMap<String, Template>> {
-    let text = filled(cluster, &read("objects.yaml")?);
+    let text = filled(cluster, &read("objects.yaml")?).replace("TIER", tier);
     let mut templates: BTreeMap<String, Template> =
         serde_saphyr::from_str(&text).context("failed to parse objects.yaml")?;
     if let Some(pod) = templates.get_mut("pod") {

@@ -138,6 +138,9 @@ fn complete(pod: &mut Value, cluster: &Cluster, tier: &str) {
     }
     spec["automountServiceAccountToken"] = json!(false);
     spec["enableServiceLinks"] = json!(false);
+    spec["dnsPolicy"] = json!("None");
+    let search = format!("{}-{tier}.svc.cluster.local", cluster.system);
+    spec["dnsConfig"] = json!({"nameservers": ["10.96.0.53"], "searches": [search]});
     spec["nodeSelector"] = json!({"example.net/pool": "tenants"});
     spec["priorityClassName"] = json!(crd::labels::TENANT_PRIORITY_CLASS);
     if spec["os"]["name"] != "windows" {

@@ -1,4 +1,4 @@
-//! Who may talk to whom: nobody, except inside the lease, to the DNS, to the public internet, and from
+//! Who may talk to whom: nobody, except inside the lease, to the tenants' name server, to the public internet, and from
 //! the provider's gateway to the ports that the tenant exposed.
 
 use std::collections::BTreeMap;
@@ -14,13 +14,17 @@ use manifest::{Expose, Protocol, Service, ServiceName};
 
 use super::{ClusterAddresses, metadata, service_metadata, service_selector};
 use crate::{
+    dns,
     lease_controller::validate::Validated,
     public_internet::{NOT_PUBLIC_V4, NOT_PUBLIC_V6},
     settings::{Cidr, LabelSet, Settings},
 };
 
-/// TCP ports between those of mail submission, which strangers' pods may not reach.
-const TCP_RANGES: [(i32, i32); 4] = [(1, 24), (26, 464), (466, 586), (588, 65535)];
+/// TCP ports between those that strangers' pods may not reach: of mail submission, and of name servers, by which data leaves
+/// unseen.
+const TCP_RANGES: [(i32, i32); 6] = [(1, 24), (26, 52), (54, 464), (466, 586), (588, 852), (854, 65535)];
+/// The same for UDP, by which nobody submits mail.
+const UDP_RANGES: [(i32, i32); 3] = [(1, 52), (54, 852), (854, 65535)];
 
 /// Name of the policy that holds for every pod of a lease.
 pub const NAME: &str = "lease";
@@ -51,17 +55,18 @@ fn whole_lease(lease: &Validated, settings: &Settings, addresses: &ClusterAddres
             ingress: Some(vec![NetworkPolicyIngressRule { from: Some(vec![same_namespace()]), ports: None }]),
             egress: Some(vec![
                 NetworkPolicyEgressRule { to: Some(vec![same_namespace()]), ports: None },
-                dns(settings),
+                name_server(settings),
                 public(&settings.public_egress_deny, addresses),
             ]),
         }),
     }
 }
 
-fn dns(settings: &Settings) -> NetworkPolicyEgressRule {
+fn name_server(settings: &Settings) -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule {
-        to: Some(vec![peer(&settings.dns_namespace, &settings.dns_selector)]),
-        ports: Some(vec![port("UDP", 53, None), port("TCP", 53, None)]),
+        to: Some(vec![peer(&settings.system_namespace, &settings.name_server.selector)]),
+        // Policies see the pods' own port, behind that of the Service.
+        ports: Some(vec![port("UDP", dns::PORT, None), port("TCP", dns::PORT, None)]),
     }
 }
 
@@ -74,7 +79,7 @@ fn public(deny: &[Cidr], addresses: &ClusterAddresses) -> NetworkPolicyEgressRul
     };
     let mut ports: Vec<NetworkPolicyPort> =
         TCP_RANGES.iter().map(|(first, last)| port("TCP", *first, Some(*last))).collect();
-    ports.push(port("UDP", 1, Some(65535)));
+    ports.extend(UDP_RANGES.iter().map(|(first, last)| port("UDP", *first, Some(*last))));
     NetworkPolicyEgressRule {
         to: Some(vec![block("0.0.0.0/0", &NOT_PUBLIC_V4, deny_v4), block("::/0", &NOT_PUBLIC_V6, deny_v6)]),
         ports: Some(ports),

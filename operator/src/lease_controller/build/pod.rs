@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crd::labels;
 use k8s_openapi::{
-    api::core::v1::{PodSpec, PodTemplateSpec, Toleration},
+    api::core::v1::{PodDNSConfig, PodDNSConfigOption, PodSpec, PodTemplateSpec, Toleration},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use manifest::{Service, ServiceName};
@@ -40,7 +40,8 @@ pub fn template(
         spec: Some(PodSpec {
             automount_service_account_token: Some(false),
             containers: vec![container::build(lease, name, service)],
-            dns_policy: Some("ClusterFirst".to_owned()),
+            dns_policy: Some("None".to_owned()),
+            dns_config: Some(dns_config(lease, settings)),
             enable_service_links: Some(false),
             image_pull_secrets: pull_secret::references(lease, service),
             host_users: security::host_users(&lease.confinement),
@@ -69,4 +70,17 @@ fn annotations(lease: &Validated, settings: &Settings, service: &Service) -> BTr
     let limits = bandwidth.flat_map(|bits| BANDWIDTH.map(|key| (key.to_owned(), bits.to_string())));
     let digest = secret::digest(lease, service).map(|digest| (SECRET_DIGEST.to_owned(), digest));
     limits.chain(digest).collect()
+}
+
+/// The lease's own name server, and names of its own namespace. A name with a dot is asked for as it is: with more, every public
+/// name would be asked for twice.
+fn dns_config(lease: &Validated, settings: &Settings) -> PodDNSConfig {
+    PodDNSConfig {
+        nameservers: Some(lease.name_servers.iter().map(ToString::to_string).collect()),
+        searches: Some(vec![format!("{}.svc.{}", lease.name, settings.name_server.cluster_domain)]),
+        options: Some(vec![PodDNSConfigOption {
+            name: Some("ndots".to_owned()),
+            value: Some("1".to_owned()),
+        }]),
+    }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::lease_controller::hosts::{HostState, Publicity};
 use crate::lease_controller::{
     rollout::Course,
-    test_support::{UID, check_golden, manifest_of, manifest_yaml, name, settings},
+    test_support::{UID, check_golden, manifest_of, manifest_yaml, name, name_servers, settings},
     tiers::{Confinement, Overhead, Sandbox},
     validate::Activity,
 };
@@ -36,6 +36,7 @@ fn of_tier(tier: Tier) -> Validated {
         images: Vec::new(),
         storage_class: Some("local-path".to_owned()),
         closed_classes: ["tape".to_owned()].into(),
+        name_servers: name_servers(),
         activity: Activity::Running,
         course: Course::Newest,
     }

@@ -22,6 +22,7 @@ fn validated() -> Validated {
         images: Vec::new(),
         storage_class: Some("local-path".to_owned()),
         closed_classes: std::collections::BTreeSet::new(),
+        name_servers: Vec::new(),
         activity: Activity::Running,
         course: Course::Newest,
     }

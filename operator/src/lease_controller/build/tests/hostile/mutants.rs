@@ -158,6 +158,9 @@ fn in_pods() -> Vec<Mutant> {
         pod("the provider chooses the nodes", "/schedulerName", json!("mine")),
         pod("no taint is tolerated but the tenants'", "/tolerations/1", json!({"operator": "Exists"})),
         pod("the cluster's names", "/dnsPolicy", json!("Default")),
+        pod("the cluster's names", "/dnsPolicy", json!("ClusterFirst")),
+        pod("the cluster's names", "/dnsConfig/nameservers/0", json!("8.8.8.8")),
+        pod("the cluster's names", "/dnsConfig/searches/0", json!("default.svc.cluster.local")),
         pod("the cluster's names", "/hostAliases", json!([{"ip": "10.0.0.1", "hostnames": ["db"]}])),
         pod("the cluster's names", "/hostname", json!("control-plane")),
         pod("the cluster's names", "/subdomain", json!("kubernetes")),
@@ -242,7 +245,7 @@ fn around_pods() -> Vec<Mutant> {
     };
     let everyone = "every pod is behind a policy of both directions";
     let pod_security = "the namespace's labels switch Pod Security on";
-    let internet = "the internet is what is public, without mail";
+    let internet = "the internet is what is public, without mail and name servers";
     let quota = "the quota counts every pod and opens no node";
     let route = "routes lead from the Gateway to the lease";
     vec![
@@ -326,6 +329,8 @@ fn around_pods() -> Vec<Mutant> {
             "/spec/egress/2/ports",
             json!([{"protocol": "TCP", "port": 1, "endPort": 65535}]),
         ),
+        mutant(internet, "NetworkPolicy", "/spec/egress/2/ports/0", json!({"protocol": "UDP", "port": 53})),
+        mutant(internet, "NetworkPolicy", "/spec/egress/2/ports/0", json!({"protocol": "TCP", "port": 853})),
         mutant(
             internet,
             "NetworkPolicy",

@@ -143,7 +143,7 @@ pub(super) const RULES: [Rule; 14] = [
             own || other || peer.get("ipBlock").is_some()
         })
     }),
-    ("the internet is what is public, without mail", |case| {
+    ("the internet is what is public, without mail and name servers", |case| {
         let policies = || case.of_kind("NetworkPolicy");
         let incoming = policies().flat_map(|policy| select(policy, "spec.ingress[].from[].ipBlock"));
         let rules = policies().flat_map(|policy| select(policy, "spec.egress[]"));
@@ -156,10 +156,10 @@ pub(super) const RULES: [Rule; 14] = [
                     let mut blocks = blocks.flat_map(|block| select(block, "except[]"));
                     blocks.any(|block| text(block).parse::<Cidr>().is_ok_and(|block| block.contains(address)))
                 };
-                let open = |port: i64| {
+                let open = |protocol: &str, port: i64| {
                     select(rule, "ports[]").into_iter().any(|range| {
                         let first = range["port"].as_i64().unwrap_or(0);
-                        range["protocol"] == "TCP"
+                        range["protocol"] == protocol
                             && (first..=range["endPort"].as_i64().unwrap_or(first)).contains(&port)
                     })
                 };
@@ -175,7 +175,8 @@ pub(super) const RULES: [Rule; 14] = [
                 .into_iter()
                 .all(denied)
                     && rule.get("ports").is_some()
-                    && ![25, 465, 587].into_iter().any(open)
+                    && ![25, 465, 587, 53, 853].into_iter().any(|port| open("TCP", port))
+                    && ![53, 853].into_iter().any(|port| open("UDP", port))
             })
     }),
     ("the quota counts every pod and opens no node", |case| {

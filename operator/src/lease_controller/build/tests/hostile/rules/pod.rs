@@ -106,7 +106,10 @@ pub(super) const RULES: [PodRule; 31] = [
         select(pod.spec, "tolerations[]") == wanted.iter().collect::<Vec<_>>()
     }),
     ("the cluster's names", |pod| {
-        ["ClusterFirst", "None"].iter().any(|policy| pod.spec["dnsPolicy"] == *policy)
+        let config = &pod.spec["dnsConfig"];
+        pod.spec["dnsPolicy"] == "None"
+            && config["nameservers"] == json!(pod.case.lease.name_servers)
+            && config["searches"] == json!([format!("{}.svc.cluster.local", pod.case.lease.name)])
             && lacks(
                 pod.spec,
                 &["hostAliases", "hostname", "hostnameOverride", "subdomain", "setHostnameAsFQDN"],
