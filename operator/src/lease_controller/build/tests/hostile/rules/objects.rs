@@ -41,6 +41,8 @@ pub(super) const RULES: [Rule; 14] = [
     }),
     ("annotations are ours", |case| {
         let known = [
+            "kubernetes.io/egress-bandwidth",
+            "kubernetes.io/ingress-bandwidth",
             "leasehold.dev/compute-lease-uid",
             "leasehold.dev/form",
             "leasehold.dev/hosts",
