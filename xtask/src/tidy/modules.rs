@@ -41,7 +41,12 @@ fn is_crate_root(root: &Path, file: &Path) -> bool {
         {
             true
         }
-        Some(_) => matches!(folder, Some("tests" | "examples" | "benches" | "bin")),
+        // A folder of a module's tests is called `tests` too.
+        Some(_) if matches!(folder, Some("tests" | "examples" | "benches")) => {
+            let package = file.parent().and_then(Path::parent);
+            package.is_some_and(|package| root.join(package).join("Cargo.toml").exists())
+        }
+        Some(_) => folder == Some("bin"),
         None => false,
     }
 }
