@@ -153,7 +153,11 @@ impl Args {
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("failed to start the runtime")?.block_on(work)
+    let runtime = runtime.context("failed to start the runtime")?;
+    let ended = runtime.block_on(work);
+    // The work is over. Another replica may be at it already, so nothing that is left here may keep the process.
+    runtime.shutdown_background();
+    ended
 }
 
 fn print_crds() -> anyhow::Result<()> {

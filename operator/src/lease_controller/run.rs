@@ -227,10 +227,11 @@ pub async fn run(
         ));
     }
     let mut triggers = stream::select_all(triggers);
-    let may_work =
-        future::select(Box::pin(elected.cancelled_owned()), Box::pin(shutdown.clone().cancelled_owned()));
-    // A standby's watches run, so that it can take over at once. What they ask for is the leader's work.
-    triggers.by_ref().take_until(may_work).for_each(|_| future::ready(())).await;
+    // A standby's watches run, so that it can take over at once. What they ask for is the leader's work, which begins with
+    // every lease. So it begins only once they are listed: one whose trigger was dropped while the list was still coming in would
+    // wait for an event that may never come.
+    let may_work = may_work(elected, synced.leases.clone(), shutdown.clone());
+    triggers.by_ref().take_until(Box::pin(may_work)).for_each(|_| future::ready(())).await;
     let all = leases.state().iter().map(|lease| ObjectRef::from_obj(lease.as_ref())).collect::<Vec<_>>();
     let queue = stream::select(stream::iter(all), triggers)
         .map(Ok::<_, Infallible>)
@@ -251,6 +252,18 @@ pub async fn run(
         future::ready(())
     })
     .await;
+}
+
+/// Waits until this replica is elected and knows every lease, or is told to end.
+async fn may_work(elected: CancellationToken, listed: CancellationToken, shutdown: CancellationToken) {
+    let ready = async {
+        elected.cancelled().await;
+        listed.cancelled().await;
+    };
+    tokio::select! {
+        () = ready => {}
+        () = shutdown.cancelled() => {}
+    }
 }
 
 fn lease_triggers(
