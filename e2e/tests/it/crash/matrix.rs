@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, env, time::Instant};
 use anyhow::{Context, Result, ensure};
 use e2e::fault_proxy::Moment;
 use futures::{StreamExt, stream};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::{networking::v1::NetworkPolicy, storage::v1::StorageClass};
 use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams},
@@ -20,8 +20,10 @@ use super::{
     mirror,
     table::{Case, Table},
 };
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, apply};
 
+/// The storage class of all lives.
+const CLASS: &str = "leasehold-crash";
 /// Lives at the same time: they mostly wait.
 const LIVES_AT_ONCE: usize = 8;
 /// Points of each action at which each fault happens in the quick matrix: its first call, one in the middle, its last.
@@ -70,6 +72,24 @@ impl Point {
 #[ignore = "needs a cluster: cargo xtask test runs it"]
 async fn an_operator_that_is_killed_at_any_call_leaves_what_an_undisturbed_one_leaves() -> Result<()> {
     let began = Instant::now();
+    // The lives share a storage class, which none of them may take away.
+    let classes = Cluster::connect("crash-classes").await?.all::<StorageClass>();
+    let class: StorageClass = serde_json::from_value(json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {
+            "name": CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}
+        },
+        "provisioner": "leasehold.dev/nobody",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    }))?;
+    apply(&classes, &class).await?;
+    let tried = every_life(began).await;
+    classes.delete(CLASS, &DeleteParams::default()).await?;
+    tried
+}
+
+async fn every_life(began: Instant) -> Result<()> {
     let kinds = kinds().await?;
     let scout = undisturbed(0, &kinds, None).await.context("the first undisturbed life")?;
     let wanted = undisturbed(1, &kinds, Some(&scout)).await.context("the second undisturbed life")?;
