@@ -12,12 +12,17 @@ use manifest::ImageRef;
 use tokio::time::Instant;
 
 use super::{dial::Word, enforcement::Finding, leases::Side};
-use crate::lease_controller::{
-    self, Applied, Context, cleanup, dereference,
-    diagnosis::{self, text::Hidden},
-    images::{self, Images},
-    name_servers, pods,
-    validate::Validated,
+use crate::{
+    lease_controller::{
+        self, Applied, Context,
+        build::workload,
+        cleanup, dereference,
+        diagnosis::{self, text::Hidden},
+        images::{self, Images},
+        name_servers, pods,
+        validate::Validated,
+    },
+    settings::Settings,
 };
 
 /// How long the pods may take until the dialer has spoken. Its own patience is a minute and a half.
@@ -91,9 +96,14 @@ impl<'a> Attempt<'a> {
         let address = listener_pods.iter().find_map(|pod| ready_address(pod));
         let (dialer, dialer_pods) = self.bring_up(Side::Dialer, address).await?;
         // Only the dialer that called the present listener counts.
-        let spoken = dialer_pods.iter().filter(|pod| calls(pod, address)).find_map(|pod| word(pod));
-        if let Some(word) = spoken {
-            return Ok(Step::Spoken(word));
+        if address.is_some()
+            && let State::Applied(dialer) = &dialer
+            && let Some(form) = present_form(dialer, &self.ctx.settings)
+        {
+            let present = dialer_pods.iter().filter(|pod| pods::has_form(pod, &form));
+            if let Some(word) = present.into_iter().find_map(|pod| word(pod)) {
+                return Ok(Step::Spoken(word));
+            }
         }
         let (side, state, pods) = match address {
             None => (Side::Listener, listener, listener_pods),
@@ -209,16 +219,10 @@ fn ready_address(pod: &Pod) -> Option<IpAddr> {
     status.pod_ip.as_deref()?.parse().ok()
 }
 
-/// Whether a dialer was told this listener.
-fn calls(pod: &Pod, listener: Option<IpAddr>) -> bool {
-    let args = pod
-        .spec
-        .iter()
-        .flat_map(|spec| &spec.containers)
-        .flat_map(|container| container.args.iter().flatten());
-    let told =
-        args.filter_map(|arg| arg.strip_prefix("--listener=")).find_map(|address| address.parse().ok());
-    told.is_some() && told == listener
+/// What the pods of a side carry that were made from its present template, in which the listener's address stands.
+fn present_form(validated: &Validated, settings: &Settings) -> Option<String> {
+    let (name, service) = validated.manifest.services().iter().next()?;
+    Some(workload::present_form(validated, settings, name, service))
 }
 
 /// What a dialer said at its end: it may have been started again since.

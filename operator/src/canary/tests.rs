@@ -7,7 +7,7 @@ use super::{attempt, dial::Word, enforcement::Network, leases::Side, *};
 use crate::{
     canary::enforcement::Open,
     lease_controller::{
-        build::ClusterAddresses,
+        build::{ClusterAddresses, workload::present_form},
         test_support::{Scenario, check_golden, manifest_yaml, name_servers, settings},
     },
     settings::Settings,
@@ -18,8 +18,12 @@ fn image() -> ImageRef {
 }
 
 /// A pod of a side as the kubelet reports it.
-fn pod(side: Side, args: &[&str], status: &Value) -> Pod {
+fn pod(side: Side, listener: Option<&str>, status: &Value) -> Pod {
     let name = side.name(&settings());
+    let manifest = side.manifest(&image(), listener.map(|address| address.parse().unwrap())).unwrap();
+    let validated = side.validated(&settings(), manifest, Vec::new(), name_servers());
+    let (service, document) = validated.manifest.services().iter().next().unwrap();
+    let form = present_form(&validated, &settings(), service, document);
     serde_json::from_value(json!({
         "metadata": {
             "name": format!("{}-1", side.service()),
@@ -30,8 +34,8 @@ fn pod(side: Side, args: &[&str], status: &Value) -> Pod {
                 "leasehold.dev/lease": name.label_value(),
                 "leasehold.dev/service": side.service(),
             },
+            "annotations": {"leasehold.dev/form": form},
         },
-        "spec": {"containers": [{"name": "workload", "args": args}]},
         "status": status,
     }))
     .unwrap()
@@ -40,11 +44,10 @@ fn pod(side: Side, args: &[&str], status: &Value) -> Pod {
 fn listener(address: &str) -> Pod {
     let ready =
         json!({"phase": "Running", "podIP": address, "conditions": [{"type": "Ready", "status": "True"}]});
-    pod(Side::Listener, &["canary", "listen"], &ready)
+    pod(Side::Listener, None, &ready)
 }
 
 fn dialer(listener: &str, exit_code: i32) -> Pod {
-    let told = format!("--listener={listener}");
     let ended = json!({"terminated": {"exitCode": exit_code}});
     let status = json!({
         "phase": "Running",
@@ -53,7 +56,7 @@ fn dialer(listener: &str, exit_code: i32) -> Pod {
             "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended,
         }]
     });
-    pod(Side::Dialer, &["canary", "dial", &told], &status)
+    pod(Side::Dialer, Some(listener), &status)
 }
 
 fn namespace(side: Side) -> String {
@@ -162,7 +165,7 @@ async fn what_keeps_the_canary_from_running_is_told() {
         "name": "workload", "ready": false, "restartCount": 0, "image": "", "imageID": "",
         "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image: not found"}}
     }]});
-    scenario.put_pod(pod(Side::Listener, &["canary", "listen"], &stuck));
+    scenario.put_pod(pod(Side::Listener, None, &stuck));
     scenario.watch();
     let image = image();
     let attempt::Step::Waiting { why } = attempt::Attempt::new(&scenario.ctx, &image).step().await.unwrap()

@@ -378,7 +378,9 @@ impl Scenario {
         self.name_servers.apply_watcher_event(&watcher::Event::Delete(name_server("10.96.0.53")));
     }
 
-    pub(crate) fn put_pod(&mut self, pod: Pod) {
+    pub(crate) fn put_pod(&mut self, mut pod: Pod) {
+        // As the watch does, so that nothing is read that is not kept.
+        pods::keep_what_matters(&mut pod);
         self.pods.apply_watcher_event(&watcher::Event::Apply(pod));
     }
 
