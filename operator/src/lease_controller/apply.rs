@@ -190,7 +190,10 @@ impl Applier<'_> {
             to_the_end(accounts),
             self.object(&name, Kind::RoleBinding, role_binding),
         );
-        (limits?, policies?, accounts?, role?);
+        limits?;
+        policies?;
+        accounts?;
+        role?;
         let mut routes = Vec::new();
         let mut rest = Vec::new();
         for mut service in services {

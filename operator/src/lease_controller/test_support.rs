@@ -41,6 +41,7 @@ use super::{
     live::Listing,
     memory::Memory,
     owned::Kind,
+    pods,
     rollout::Course,
     run::{RENDERED, Synced},
     tiers::Confinement,

@@ -75,11 +75,11 @@ impl Watches {
     /// Those of which the API server shows an object, or says that there is none.
     async fn answered(&self, kinds: Vec<&'static str>) -> Vec<&'static str> {
         let reads =
-            kinds.into_iter().map(|kind| self.clone().is_read(kind).map(move |read| read.then_some(kind)));
+            kinds.into_iter().map(|kind| self.clone().answers(kind).map(move |read| read.then_some(kind)));
         future::join_all(reads).await.into_iter().flatten().collect()
     }
 
-    async fn is_read(self, kind: &'static str) -> bool {
+    async fn answers(self, kind: &'static str) -> bool {
         let watched = self.book.find(kind);
         // A watch that never asked for anything is stuck by itself.
         let Some(path) = watched.and_then(|watched| watched.path()) else { return true };
