@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use crate::lease::Lease;
 use crate::place::Place;
 
+/// The provider's limits of bandwidth, which network plug-ins read.
+const BANDWIDTH: [&str; 2] = ["kubernetes.io/ingress-bandwidth", "kubernetes.io/egress-bandwidth"];
+
 /// Labels that Kubernetes' own controllers add.
 const OF_CONTROLLERS: [&str; 4] = [
     "pod-template-hash",
@@ -124,6 +127,7 @@ fn keys_are_ours<'a>(of: &str, keys: impl Iterator<Item = &'a str>) -> Observati
             || key.starts_with("app.kubernetes.io/")
             || key.starts_with("cni.projectcalico.org/")
             || OF_CONTROLLERS.contains(&key)
+            || BANDWIDTH.contains(&key)
     };
     let foreign: Vec<&str> = keys.filter(|key| !is_ours(key)).collect();
     let result = if foreign.is_empty() { Err("ours alone".to_owned()) } else { Ok(foreign.join(", ")) };
