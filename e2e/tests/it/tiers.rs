@@ -107,7 +107,7 @@ async fn every_tier(cluster: &Cluster) -> Result<()> {
     });
     classes.patch(CLASS, &PatchParams::apply("leasehold-e2e"), &Patch::Apply(&class)).await?;
     let mut made = Vec::new();
-    for (seed, tier) in (0xe0..).zip(Tier::ALL) {
+    for (seed, tier) in (0x60..).zip(Tier::ALL) {
         let objects = objects(seed, tier)?;
         let name = objects.namespace.metadata.name.clone().context("a namespace has a name")?;
         cluster.all::<Namespace>().create(&PostParams::default(), &objects.namespace).await?;
@@ -130,7 +130,7 @@ async fn every_tier(cluster: &Cluster) -> Result<()> {
 
 async fn pods_of_every_tier(cluster: &Cluster) -> Result<()> {
     let (strict, userns, sandboxed) =
-        (objects(0xe0, Tier::Strict)?, objects(0xe1, Tier::Userns)?, objects(0xe2, Tier::Sandboxed)?);
+        (objects(0x60, Tier::Strict)?, objects(0x61, Tier::Userns)?, objects(0x62, Tier::Sandboxed)?);
     let mut admitted = 0;
     for objects in [&strict, &userns, &sandboxed] {
         for pod in pods(objects)? {
