@@ -153,7 +153,14 @@ impl Words {
                 let kept = map.iter().filter(|(key, _)| !is_of_one(key));
                 Value::Object(kept.map(|(key, value)| (key.clone(), self.plain(value))).collect())
             }
-            Value::Array(all) => Value::Array(all.iter().map(|value| self.plain(value)).collect()),
+            Value::Array(all) => {
+                let mut all: Vec<Value> = all.iter().map(|value| self.plain(value)).collect();
+                // Conditions stand in the order in which they came up first.
+                if all.iter().all(|value| value["type"].is_string() && value["status"].is_string()) {
+                    all.sort_by_cached_key(|condition| condition["type"].as_str().map(str::to_owned));
+                }
+                Value::Array(all)
+            }
             Value::String(text) => Value::String(self.text(text)),
             other => other.clone(),
         }
