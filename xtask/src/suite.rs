@@ -61,7 +61,10 @@ impl TestArgs {
         }
         let chosen: Vec<_> = Layer::ALL
             .into_iter()
-            .filter(|candidate| layer.is_empty() || layer.contains(candidate))
+            .filter(|candidate| match &layer[..] {
+                [] => !candidate.is_asked_for_by_name(),
+                named => named.contains(candidate),
+            })
             .filter(|candidate| !skip.contains(candidate))
             .collect();
         let logs = repository().join("target/test");
