@@ -200,6 +200,9 @@ async fn after(elected: CancellationToken, shutdown: CancellationToken, work: im
     }
 }
 
+/// Longest time that one look for the definition may take.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
 /// Watches of a missing kind would only fail; the chart may install the definition after us.
 async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationToken) {
     let definitions = Api::<CustomResourceDefinition>::all(client.clone());
@@ -210,7 +213,9 @@ async fn wait_for_crds(client: &Client, check: &Check, shutdown: &CancellationTo
             _ = wait.tick() => {}
             () = shutdown.cancelled() => return,
         }
-        match definitions.get_metadata_opt(&name).await {
+        // A look without an answer is tried again, on another connection.
+        let look = tokio::time::timeout(LONGEST_LOOK, definitions.get_metadata_opt(&name)).await;
+        match look.unwrap_or_else(|elapsed| Err(kube::Error::Service(elapsed.into()))) {
             Ok(Some(_)) => return check.pass(),
             Ok(None) => check.fail(&format!("{name} is not installed")),
             Err(error) => {
