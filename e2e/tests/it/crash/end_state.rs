@@ -9,7 +9,7 @@ use super::mirror::Sight;
 /// Metadata that differs between two objects that are the same.
 const OF_ONE_OBJECT: [&str; 5] = ["uid", "resourceVersion", "managedFields", "generateName", "selfLink"];
 /// Digests over what differs between leases, and numbers that the API server gives out.
-const OF_ONE_LEASE: [&str; 7] = [
+const OF_ONE_LEASE: [&str; 8] = [
     "leasehold.dev/secret-digest",
     crd::labels::APPLIED_HASH,
     crd::labels::FORM,
@@ -17,6 +17,7 @@ const OF_ONE_LEASE: [&str; 7] = [
     "objectsDigest",
     "clusterIP",
     "clusterIPs",
+    "nameservers",
 ];
 
 /// Kinds whose generation counts more than what is wanted of them: that of a Deployment moves with its controller's annotations,
@@ -44,12 +45,12 @@ impl EndState {
                 let kept = before.contains(object["metadata"]["uid"].as_str().unwrap_or_default());
                 let mut object = words.plain(object);
                 if COUNTS_OTHERS.contains(&object["kind"].as_str().unwrap_or_default()) {
-                    object["metadata"]["generation"] = Value::Null;
-                    object["status"]["observedGeneration"] = Value::Null;
+                    forget(&mut object["metadata"], "generation");
+                    forget(&mut object["status"], "observedGeneration");
                 }
                 if object["kind"] == "ResourceQuota" {
                     // What is there is compared itself; of what was made twice at once the API server counts both for minutes.
-                    object["status"]["used"] = Value::Null;
+                    forget(&mut object["status"], "used");
                 }
                 object["kept"] = json!(kept);
                 object
@@ -175,6 +176,12 @@ impl Words {
             }
         }
         text
+    }
+}
+
+fn forget(value: &mut Value, key: &str) {
+    if let Some(map) = value.as_object_mut() {
+        map.remove(key);
     }
 }
 

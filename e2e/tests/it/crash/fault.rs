@@ -88,23 +88,10 @@ pub(super) async fn upgrade_crd(client: &Client, text: &str) -> Result<()> {
         {"op": "add", "path": NEW_FIELD, "value": {"type": "string", "description": text}},
         {"op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/description", "value": text},
     ]))?;
-    patch_crd(client, Patch::Json::<()>(patch)).await
-}
-
-/// Takes the upgrade back, so that later tests find the definition as it is.
-pub(super) async fn downgrade_crd(client: &Client) -> Result<()> {
-    let patch = serde_json::from_value(json!([{"op": "remove", "path": NEW_FIELD}]))?;
-    patch_crd(client, Patch::Json::<()>(patch)).await
-}
-
-async fn patch_crd(client: &Client, patch: Patch<()>) -> Result<()> {
     let definitions = Api::<CustomResourceDefinition>::all(client.clone());
-    let name = ComputeLease::crd().name_any();
-    definitions
-        .patch(&name, &PatchParams::default(), &patch)
-        .await
-        .context("failed to change the definition")?;
-    Ok(())
+    let (name, params) = (ComputeLease::crd().name_any(), PatchParams::default());
+    let upgraded = definitions.patch(&name, &params, &Patch::Json::<()>(patch)).await;
+    upgraded.map(drop).context("failed to change the definition")
 }
 
 /// Makes the namespace of a lease not go, and lets it go once it was seen to be stuck.
