@@ -27,7 +27,8 @@ pub const NOT_PUBLIC_V4: [&str; 16] = [
 /// Blocks of version 6 that are not the public internet: all but 2000::/3, of which alone addresses are given out, and in it
 /// the protocols' own blocks (Teredo among them), documentation and 6to4. Teredo, 6to4, and the forms of NAT64 and of mapped
 /// addresses in the first block would lead around the list of version 4. NAT64, unique and link local addresses lie in the
-/// large blocks and are named nevertheless: the admission policy of lease namespaces looks for them by name.
+/// large blocks and are named nevertheless, for whoever reads a policy. The admission policy of lease namespaces looks for some of
+/// these blocks as they are written here.
 pub const NOT_PUBLIC_V6: [&str; 10] = [
     "2001::/23",
     "2001:db8::/32",

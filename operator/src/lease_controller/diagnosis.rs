@@ -48,7 +48,7 @@ pub struct Evidence<'a> {
 pub fn diagnose(evidence: &Evidence<'_>) -> Option<Trouble> {
     let waiting = || evidence.pods.iter().filter(|pod| !pods::is_over(pod) && !pods::is_ready(pod));
     let present = || waiting().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    present()
+    let found = present()
         .find_map(|pod| live(pod, evidence))
         .or_else(|| waiting().find_map(|pod| eviction::disrupted(pod, evidence.hidden)))
         .or_else(|| refused(evidence))
@@ -56,7 +56,16 @@ pub fn diagnose(evidence: &Evidence<'_>) -> Option<Trouble> {
             let over = evidence.pods.iter().filter(|pod| pods::is_over(pod));
             over.max_by_key(|pod| pod.metadata.creation_timestamp.clone())
                 .and_then(|pod| eviction::over(pod, evidence.hidden))
-        })
+        });
+    found.map(spoken)
+}
+
+/// What was told may have been nothing but characters that are not shown.
+fn spoken(trouble: Trouble) -> Trouble {
+    if !trouble.message.is_empty() {
+        return trouble;
+    }
+    Trouble { message: "the cluster says nothing more".to_owned(), ..trouble }
 }
 
 fn live(pod: &Pod, evidence: &Evidence<'_>) -> Option<Trouble> {

@@ -385,6 +385,21 @@ fn reason_word() -> impl Strategy<Value = String> {
     ]
 }
 
+#[test]
+fn words_of_which_nothing_can_be_shown_leave_no_empty_message() {
+    let pod = pod_with(&waiting("CreateContainerConfigError", "\u{1b}[3"));
+    let pods = [&pod];
+    let evidence = Evidence {
+        service: &SERVICE,
+        pods: &pods,
+        refused_pod: None,
+        known: None,
+        hidden: &Hidden::default(),
+        now: now(),
+    };
+    assert_eq!(diagnose(&evidence).unwrap().message, "the cluster says nothing more");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
