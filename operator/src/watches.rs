@@ -3,8 +3,8 @@
 //! A watch that breaks is begun again by kube's `watcher`, but two things are missing there. A cut that ends the stream is no
 //! error to it, and a list that fails is followed by an event that resets the back-off: both begin again at once, for ever.
 //! And whether bytes come at all is not told: bookmarks stay inside. So every watch reads through a client of its own, which
-//! paces the requests ([`pace`]), sees the bytes of the answers ([`body`]) and notes them in the book that the watchdog
-//! ([`watchdog`]) reads.
+//! paces the requests (`pace`), sees the bytes of the answers (`body`) and notes them in the book that the watchdog
+//! (`watchdog`) reads.
 
 mod body;
 mod book;
