@@ -3,14 +3,14 @@
 mod state;
 
 use alloy_primitives::B256;
-use market::{Timestamp, Usage};
+use market::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::allocated::{ContainerRow, Interval, delivered_since};
 use crate::delta::{QuarantineReason, Reading, Verdict, judge};
 use crate::evidence;
 use crate::observation::{Counter, GaugeSample, LeaseView, ResourceLimits, Sample};
-use crate::{Millis, Totals, Used};
+use crate::{Counters, Millis, Totals};
 use state::{Counted, GaugeReading, PodRow};
 
 /// A gauge that was not read for longer than this counts for nothing in between.
@@ -71,19 +71,17 @@ impl Ledger {
 
     /// Totals so far. They only ever grow.
     pub fn totals(&self) -> Totals {
-        let counted = &self.counted;
-        let seconds = |millis: u128| millis / 1000;
-        let mut allocated = counted.allocated_millis.map(seconds);
-        allocated[market::Dimension::Egress.index()] = counted.network_tx_bytes;
-        Totals {
-            allocated: Usage(allocated),
-            used: Used {
-                cpu_ns: counted.cpu_ns,
-                memory_byte_seconds: counted.memory_byte_half_millis / 2000,
-                network_rx_bytes: counted.network_rx_bytes,
-                network_tx_bytes: counted.network_tx_bytes,
-            },
-        }
+        self.counters().totals()
+    }
+
+    /// The exact sums behind the totals.
+    pub fn counters(&self) -> Counters {
+        self.counted.counters()
+    }
+
+    /// The newest moment that was observed in the term.
+    pub fn observed_until(&self) -> Millis {
+        self.as_of
     }
 
     /// The second up to which the totals count, never past the end of the term.

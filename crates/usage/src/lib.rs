@@ -7,13 +7,19 @@
 #![warn(missing_docs)]
 
 mod allocated;
+mod book;
+mod counters;
 mod delta;
 mod evidence;
 mod ledger;
 mod observation;
+pub mod rollup;
 mod time;
 mod totals;
+pub mod verify;
 
+pub use book::Book;
+pub use counters::{COUNTERS, Counters};
 pub use delta::{QuarantineReason, Verdict};
 pub use evidence::{merkle_root, usage_hash};
 pub use ledger::{Ledger, Term};

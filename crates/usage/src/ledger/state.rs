@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::allocated::ContainerRow;
 use crate::delta::{Bound, Reading};
 use crate::observation::{Counter, PodView};
-use crate::{Millis, Totals, evidence};
+use crate::{Counters, Millis, Totals, evidence};
 
 /// CPU that a control group may burst above its quota, in nanoseconds.
 const CPU_BURST_NS: u64 = 200_000_000;
@@ -39,15 +39,27 @@ impl Counted {
         *total = total.saturating_add(u128::from(limit) * u128::from(millis));
     }
 
+    pub(super) fn counters(&self) -> Counters {
+        let [a, b, c, d, e, f, g, h] = self.allocated_millis;
+        let Self { cpu_ns, memory_byte_half_millis, network_rx_bytes, network_tx_bytes, .. } = *self;
+        Counters([
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+            h,
+            cpu_ns,
+            memory_byte_half_millis,
+            network_rx_bytes,
+            network_tx_bytes,
+        ])
+    }
+
     pub(super) fn leaf(&self) -> B256 {
-        let mut numbers = self.allocated_millis.to_vec();
-        numbers.extend([
-            self.cpu_ns,
-            self.memory_byte_half_millis,
-            self.network_rx_bytes,
-            self.network_tx_bytes,
-        ]);
-        evidence::leaf(&["totals"], &numbers)
+        evidence::leaf(&["totals"], &self.counters().0)
     }
 }
 

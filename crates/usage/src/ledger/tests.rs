@@ -1,6 +1,6 @@
 //! The ledger against hand-made stories, and against an oracle that integrates the truth in closed form.
 
-use market::Dimension;
+use market::{Dimension, Usage};
 use proptest::prelude::*;
 
 use super::*;
