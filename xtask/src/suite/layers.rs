@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     codegen, tidy,
-    tools::{self, repository},
+    tools::{self, debian, repository},
 };
 
 /// One kind of proof.
@@ -98,6 +98,7 @@ impl Layer {
             }
             Self::Rust => {
                 codegen::build_contracts()?;
+                debian::ensure_for_database()?;
                 log.command(
                     cargo(&["test", "--workspace", "--no-fail-fast"])
                         .env("LEASEHOLD_ANVIL", tools::foundry("anvil")?)

@@ -15,7 +15,7 @@ struct Rule {
 /// Everything that does IO, speaks to a cluster or to a chain.
 const PURE: &[&str] = &["alloy", "axum", "hyper", "k8s-openapi", "kube", "reqwest", "tokio"];
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     Rule {
         name: "market",
         may: &[],
@@ -23,6 +23,7 @@ const RULES: [Rule; 16] = [
     },
     Rule { name: "manifest", may: &["market"], never: PURE },
     Rule { name: "usage", may: &["market"], never: PURE },
+    Rule { name: "ledger", may: &["usage"], never: &["alloy", "axum", "k8s-openapi", "kube"] },
     Rule {
         name: "rewards",
         may: &["market"],
@@ -41,7 +42,11 @@ const RULES: [Rule; 16] = [
         may: &["chain", "crd", "gateway-api", "manifest", "market", "rewards", "telemetry", "usage"],
         never: &[],
     },
-    Rule { name: "operator", may: &["crd", "manifest", "market", "telemetry", "usage"], never: &["alloy"] },
+    Rule {
+        name: "operator",
+        may: &["crd", "ledger", "manifest", "market", "telemetry", "usage"],
+        never: &["alloy"],
+    },
     Rule {
         name: "provider-agent",
         may: &["chain", "crd", "gateway-api", "manifest", "market", "telemetry", "usage"],

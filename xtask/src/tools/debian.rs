@@ -51,6 +51,17 @@ const CONTROL_PLANE: [Need; 3] = [
     Need { package: "util-linux", seen_by: Sign::Program("setsid") },
 ];
 
+/// What the tests of the meter's ledger need.
+const DATABASE: [Need; 2] = [
+    Need { package: "postgresql", seen_by: Sign::Program("pg_createcluster") },
+    Need { package: "util-linux", seen_by: Sign::Program("setpriv") },
+];
+
+/// Installs the database that the meter's ledger is tested on.
+pub(crate) fn ensure_for_database() -> Result<()> {
+    ensure(DATABASE.iter())
+}
+
 /// Installs what a cluster with a node needs, the builds of its tools included.
 pub(crate) fn ensure_for_node() -> Result<()> {
     ensure(BUILD.iter().chain(&NODE))

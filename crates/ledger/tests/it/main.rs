@@ -1,0 +1,7 @@
+//! What every store must do, a file and PostgreSQL alike.
+
+mod contract;
+mod crash;
+mod feed;
+mod server;
+mod tls;
