@@ -2,11 +2,12 @@
 //!
 //! A process and an identity of its own, `operator meter`: whoever counts may not provision, and whoever
 //! provisions may not reach a kubelet. The arithmetic is in `usage`; here are the eyes (watches and
-//! kubelets) and the clock. What is published carries the ledger's state, so a killed meter goes on where it
+//! kubelets) and the clock. What is published carries the book's state, so a killed meter goes on where it
 //! published last: counters are never counted twice, and what was running meanwhile is credited from its own
-//! counters.
+//! counters. With a ledger it also keeps the evidence, and goes on where it was killed.
 
 mod account;
+mod keeper;
 pub mod kubelet;
 pub mod metrics;
 mod publish;
@@ -214,12 +215,12 @@ impl State {
         match seen.life {
             Life::Final => {}
             Life::Abandoned if account.is_none_or(|account| !account.is_finished()) => {
-                let mut account = Account::resume(&seen.name, published());
+                let mut account = Account::resume(&seen.name, seen.id.unwrap_or_default(), published());
                 account.close();
                 self.accounts.insert(seen.uid, account);
             }
             Life::Counting | Life::Ending if is_behind => {
-                let account = Account::resume(&seen.name, published());
+                let account = Account::resume(&seen.name, seen.id.unwrap_or_default(), published());
                 self.accounts.insert(seen.uid, account);
             }
             Life::Abandoned | Life::Counting | Life::Ending => {}

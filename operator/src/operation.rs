@@ -72,6 +72,9 @@ pub enum Error {
     /// A part of it panicked.
     #[error("failed to keep all parts running")]
     Panicked(#[source] JoinError),
+    /// Another meter may be working now.
+    #[error("failed to stay the only writer of the meter's ledger")]
+    Ledger(#[source] ledger::Error),
 }
 
 impl Operation {

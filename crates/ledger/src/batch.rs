@@ -23,8 +23,8 @@ pub struct Entry {
     pub rewind: Option<Rewind>,
     /// Rollups that were closed.
     pub closed: Vec<Closed>,
-    /// A publication that was cut.
-    pub published: Option<Published>,
+    /// Publications that were cut.
+    pub published: Vec<Published>,
     /// Root of the newest statement that the tenant signed: its evidence is kept for longer.
     pub signed: Option<B256>,
 }

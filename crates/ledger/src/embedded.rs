@@ -114,6 +114,14 @@ impl Store for Embedded {
         })
     }
 
+    fn root(&self, lease: B256, sequence: u64) -> BoxFuture<'_, Result<Option<B256>, Error>> {
+        self.read(move |transaction| {
+            let published = transaction.open_table(PUBLISHED).map_err(file)?;
+            let found = published.get((&lease.0, sequence)).map_err(file)?;
+            Ok(found.map(|found| B256::from(found.value().1)))
+        })
+    }
+
     fn drop_old<'a>(&'a self, retention: &'a Retention, now: u64) -> BoxFuture<'a, Result<(), Error>> {
         let oldest = retention.oldest(now);
         self.write(move |transaction| {
@@ -167,7 +175,7 @@ fn put(transaction: &WriteTransaction, at: u64, entry: &Entry) -> Result<(), Err
         let bytes = codec::write_closed(closed);
         table.insert((lease, closed.rollup.start), bytes.as_slice()).map_err(file)?;
     }
-    if let Some(Published { sequence, at, cut }) = &entry.published {
+    for Published { sequence, at, cut } in &entry.published {
         let (root, bytes) = (cut.root(), codec::write_cut(cut));
         let known = published.get((lease, *sequence)).map_err(file)?;
         let is_signed = known.is_some_and(|known| known.value().1 == &root.0 && known.value().2);

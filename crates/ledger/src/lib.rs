@@ -59,6 +59,9 @@ pub trait Store: Send + Sync {
     /// What was published of a lease, oldest first.
     fn published(&self, lease: B256) -> BoxFuture<'_, Result<Vec<Published>, Error>>;
 
+    /// The root of one publication, if it is kept.
+    fn root(&self, lease: B256, sequence: u64) -> BoxFuture<'_, Result<Option<B256>, Error>>;
+
     /// Drops what is too old at this second, in one transaction.
     fn drop_old<'a>(&'a self, retention: &'a Retention, now: u64) -> BoxFuture<'a, Result<(), Error>>;
 }

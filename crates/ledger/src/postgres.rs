@@ -104,6 +104,10 @@ impl Store for Postgres {
         async move { rows::published(&*self.client().await?, lease).await }.boxed()
     }
 
+    fn root(&self, lease: B256, sequence: u64) -> BoxFuture<'_, Result<Option<B256>, Error>> {
+        async move { rows::root(&*self.client().await?, lease, sequence).await }.boxed()
+    }
+
     fn drop_old<'a>(&'a self, retention: &'a Retention, now: u64) -> BoxFuture<'a, Result<(), Error>> {
         self.write(Write::DropOld(retention.oldest(now))).boxed()
     }

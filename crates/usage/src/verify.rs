@@ -1,5 +1,7 @@
 //! Whether evidence proves what was published, by nothing but arithmetic and hashes.
 
+use std::{collections::HashMap, iter};
+
 use alloy_primitives::B256;
 use market::{Timestamp, Usage};
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,29 @@ pub struct Evidence {
     pub fives: Vec<Rollup>,
     /// What the root commits to.
     pub cut: Cut,
+}
+
+impl Evidence {
+    /// What leads to a cut, of all that is kept of a lease: from hash to hash, until one is missing.
+    ///
+    /// Rollups of a history that the cut did not grow out of are left aside.
+    pub fn gather(lease: B256, hours: &[Hour], fives: &[Rollup], cut: Cut) -> Self {
+        let known: HashMap<B256, &Hour> = hours.iter().map(|hour| (hour.rollup.hash(), hour)).collect();
+        let mut hours: Vec<Hour> =
+            iter::successors(known.get(&cut.hour.prev), |hour| known.get(&hour.rollup.prev))
+                .map(|hour| (*hour).clone())
+                .collect();
+        hours.reverse();
+        let known: HashMap<B256, &Rollup> = fives.iter().map(|five| (five.hash(), five)).collect();
+        let oldest = hours.first().map_or(cut.hour.start, |hour| hour.rollup.start);
+        let mut fives: Vec<Rollup> =
+            iter::successors(known.get(&cut.five.prev), |five| known.get(&five.prev))
+                .take_while(|five| five.start >= oldest)
+                .map(|five| (*five).clone())
+                .collect();
+        fives.reverse();
+        Self { lease, hours, fives, cut }
+    }
 }
 
 /// What the evidence proves.

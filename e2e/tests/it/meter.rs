@@ -55,6 +55,7 @@ impl RunningMeter {
             system_namespace: cluster.system.clone(),
             kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
             settings: MeterSettings { scrape_interval: second, publish_interval: second },
+            ledger: None,
             metrics: MeterMetrics::register(&Registry::new())?,
         };
         let (health, shutdown) = (Health::default(), CancellationToken::new());

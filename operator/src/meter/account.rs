@@ -1,41 +1,71 @@
-//! The meter's account of one lease: its ledger and what was published of it. Pure.
+//! The meter's account of one lease: its book, what was published of it and what has to be kept. Pure.
+
+mod unkept;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{LeaseUsage, ResourceUsage, UsedResources, convert};
 use jiff::Timestamp;
+use ledger::{B256, Entry, Published, Rewind};
 use tokio::time::Duration;
 use usage::{
-    ContainerState, Counter, GaugeSample, LeaseView, Ledger, Millis, PodView, Sample, Term, Totals, Used,
-    Verdict,
+    Book, ContainerState, Counter, GaugeSample, LeaseView, Ledger, Millis, PodView, Sample, Term, Totals,
+    Used, Verdict,
 };
 
+use self::unkept::Unkept;
 use super::{kubelet::PodStats, millis, publish::Freshness};
 
 /// Larger states are left out: the API server would refuse the status.
 const LONGEST_STATE: usize = 1 << 20;
-
 /// Account of one lease.
 #[derive(Debug)]
 pub(super) struct Account {
     namespace: String,
-    ledger: Ledger,
+    /// The lease's id on chain.
+    id: B256,
+    book: Book,
     published: Option<LeaseUsage>,
+    unkept: Unkept,
     /// Newest reading of each running pod, or when it was first seen running.
     sampled_at: BTreeMap<String, Millis>,
     finished: bool,
 }
 
 impl Account {
-    /// Goes on from what was published, or begins.
-    pub(super) fn resume(namespace: &str, published: Option<LeaseUsage>) -> Self {
+    /// Goes on from what was published, or begins. What the ledger holds of another history has to go.
+    pub(super) fn resume(namespace: &str, id: B256, published: Option<LeaseUsage>) -> Self {
+        let book = published.as_ref().map_or_else(|| Book::of(Ledger::new()), resume_book);
+        let (five, hour) = book.open_since().unwrap_or_default();
+        let mut account = Self::go_on(namespace, id, book, published);
+        account.unkept.rewind(Rewind { five, hour, sequence: account.sequence_kept() });
+        account
+    }
+
+    /// Goes on from what was kept after the publication that stands.
+    pub(super) fn adopt(&mut self, book: Book) {
+        let (namespace, published) = (std::mem::take(&mut self.namespace), self.published.take());
+        *self = Self::go_on(&namespace, self.id, book, published);
+        // Its rollups go on; publications that nobody saw are made again under their numbers.
+        let sequence = self.sequence_kept();
+        self.unkept.rewind(Rewind { five: u64::MAX, hour: u64::MAX, sequence });
+    }
+
+    fn go_on(namespace: &str, id: B256, book: Book, published: Option<LeaseUsage>) -> Self {
         Self {
             namespace: namespace.to_owned(),
-            ledger: published.as_ref().map_or_else(Ledger::new, resume_ledger),
+            id,
+            book,
             published,
+            unkept: Unkept::default(),
             sampled_at: BTreeMap::new(),
             finished: false,
         }
+    }
+
+    /// Sequence of the newest publication, as the ledger numbers it.
+    fn sequence_kept(&self) -> u64 {
+        u64::try_from(self.sequence()).unwrap_or(0)
     }
 
     /// Name of the lease's namespace.
@@ -70,10 +100,11 @@ impl Account {
         }
         if let Some(term) = term {
             let second = |value: i64| market::Timestamp(u64::try_from(value).unwrap_or(0));
-            self.ledger
+            self.book
                 .set_term(Term { started_at: second(term.started_at), ends_at: Some(second(term.ends_at)) });
         }
-        self.ledger.observe(now, view);
+        self.book.observe(self.id, now, view);
+        self.unkept.close(self.book.take_closed());
         let running: BTreeSet<&String> =
             view.pods.iter().filter(|pod| is_running(pod)).map(|pod| &pod.uid).collect();
         self.sampled_at.retain(|uid, _| running.contains(uid));
@@ -87,34 +118,34 @@ impl Account {
         let mut verdicts = Vec::new();
         let Some(start) = pod.start_time.map(millis) else { return verdicts };
         let uid = &pod.pod_ref.uid;
-        let mut counter = |ledger: &mut Ledger, counter: Counter, at: Timestamp, value: Option<u64>| {
+        let mut counter = |book: &mut Book, counter: Counter, at: Timestamp, value: Option<u64>| {
             let value = value?;
             let sample = Sample { pod_uid: uid.clone(), counter, start, at: millis(at), value };
-            verdicts.push(ledger.sample(now, &sample));
+            verdicts.push(book.sample(now, &sample));
             Some(sample.at)
         };
         if let Some(cpu) = &pod.cpu
             && let Some(at) =
-                counter(&mut self.ledger, Counter::CpuNanoseconds, cpu.time, cpu.usage_core_nano_seconds)
+                counter(&mut self.book, Counter::CpuNanoseconds, cpu.time, cpu.usage_core_nano_seconds)
         {
             self.sampled_at.entry(uid.clone()).and_modify(|newest| *newest = at.max(*newest));
         }
         if let Some(network) = &pod.network {
-            counter(&mut self.ledger, Counter::NetworkRxBytes, network.time, network.rx_bytes);
-            counter(&mut self.ledger, Counter::NetworkTxBytes, network.time, network.tx_bytes);
+            counter(&mut self.book, Counter::NetworkRxBytes, network.time, network.rx_bytes);
+            counter(&mut self.book, Counter::NetworkTxBytes, network.time, network.tx_bytes);
         }
         if let Some(memory) = &pod.memory
             && let Some(bytes) = memory.working_set_bytes
         {
             let sample = GaugeSample { pod_uid: uid.clone(), at: millis(memory.time), bytes };
-            verdicts.push(self.ledger.gauge(now, &sample));
+            verdicts.push(self.book.gauge(now, &sample));
         }
         verdicts
     }
 
     /// Publishes if that is due; returns whether it was.
     pub(super) fn publish(&mut self, interval: Duration) -> bool {
-        let as_of = self.ledger.as_of().0;
+        let as_of = self.book.as_of().0;
         let published_to = self.published.as_ref().map(|usage| u64::try_from(usage.as_of).unwrap_or(0));
         let due = match published_to {
             // Before its term a ledger counts nothing and its time stands still.
@@ -130,7 +161,7 @@ impl Account {
 
     /// Makes the last publication, unless nothing was ever counted.
     pub(super) fn finish(&mut self) {
-        if !self.finished && self.ledger.as_of().0 > 0 {
+        if !self.finished && self.book.as_of().0 > 0 {
             self.cut();
         }
         self.finished = true;
@@ -141,14 +172,42 @@ impl Account {
         self.finished = true;
     }
 
+    /// Notes which statement the tenant signed last.
+    pub(super) fn note_signed(&mut self, root: Option<B256>) {
+        self.unkept.sign(root);
+    }
+
+    /// Everything that the ledger was not told yet; none if there is nothing.
+    pub(super) fn take_entry(&mut self) -> Option<Entry> {
+        let unkept = self.unkept.take()?;
+        match serde_json::to_vec(&self.book) {
+            Ok(state) => Some(Entry { lease: self.id, state, ..unkept }),
+            Err(error) => {
+                tracing::error!(namespace = self.namespace, %error, "failed to write the meter's state");
+                None
+            }
+        }
+    }
+
+    /// Takes back what the ledger did not take.
+    pub(super) fn put_back(&mut self, entry: Entry) {
+        self.unkept.put_back(entry);
+    }
+
+    /// Forgets what no ledger wants.
+    pub(super) fn discard_unkept(&mut self) {
+        self.unkept = Unkept::default();
+    }
+
     fn cut(&mut self) {
         let (before, sequence) = match &self.published {
             Some(published) => (published.as_of, published.sequence.saturating_add(1)),
             None => (0, 1),
         };
-        let totals = self.ledger.totals();
-        let as_of = i64::try_from(self.ledger.as_of().0).unwrap_or(i64::MAX);
-        let state = serde_json::to_string(&self.ledger).ok().filter(|state| state.len() <= LONGEST_STATE);
+        let totals = self.book.totals();
+        let root = self.book.meter_root();
+        let as_of = i64::try_from(self.book.as_of().0).unwrap_or(i64::MAX);
+        let state = serde_json::to_string(&self.book).ok().filter(|state| state.len() <= LONGEST_STATE);
         if state.is_none() {
             tracing::error!(
                 namespace = self.namespace,
@@ -161,9 +220,13 @@ impl Account {
             sequence,
             allocated: ResourceUsage::from(&totals.allocated),
             used: used(&totals.used),
-            meter_root: convert::hex(self.ledger.meter_root().as_slice()),
+            meter_root: convert::hex(root.as_slice()),
             state,
         });
+        if let Some(cut) = self.book.cut() {
+            let at = self.book.as_of().0;
+            self.unkept.publish(Published { sequence: self.sequence_kept(), at, cut });
+        }
     }
 }
 
@@ -192,13 +255,13 @@ pub(super) fn freshness(
 }
 
 /// A publication without a readable state still holds totals, and they must never fall.
-fn resume_ledger(usage: &LeaseUsage) -> Ledger {
+fn resume_book(usage: &LeaseUsage) -> Book {
     let state = usage.state.as_deref().and_then(|state| serde_json::from_str(state).ok());
     state.unwrap_or_else(|| {
         let totals =
             Totals { allocated: usage.allocated().unwrap_or_default(), used: parse_used(&usage.used) };
         tracing::warn!("the meter's state is missing or unreadable; going on from the published totals");
-        Ledger::resume(&totals, usage.as_of().unwrap_or_default())
+        Book::of(Ledger::resume(&totals, usage.as_of().unwrap_or_default()))
     })
 }
 

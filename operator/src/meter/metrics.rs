@@ -23,6 +23,8 @@ pub struct MeterMetrics {
     pub publications: IntCounter,
     /// Writes to the API server by result: `ok`, `superseded`, `error`.
     pub api_writes: IntCounterVec,
+    /// Batches for the ledger by result: `ok`, `error`.
+    pub ledger_commits: IntCounterVec,
     /// Interrupted watches by kind.
     pub watch_errors: IntCounterVec,
 }
@@ -49,6 +51,7 @@ impl MeterMetrics {
             )?,
             publications: IntCounter::new("meter_publications_total", "Publications of usage.")?,
             api_writes: counters("meter_api_writes_total", "Writes to the API server.", "result")?,
+            ledger_commits: counters("meter_ledger_commits_total", "Batches for the ledger.", "result")?,
             watch_errors: counters("meter_watch_errors_total", "Interrupted watches.", "kind")?,
         };
         let Self {
@@ -60,9 +63,10 @@ impl MeterMetrics {
             quarantined,
             publications,
             api_writes,
+            ledger_commits,
             watch_errors,
         } = metrics.clone();
-        for counter in [scrapes, samples, quarantined, api_writes, watch_errors] {
+        for counter in [scrapes, samples, quarantined, api_writes, ledger_commits, watch_errors] {
             registry.register(Box::new(counter))?;
         }
         registry.register(Box::new(scrape_seconds))?;

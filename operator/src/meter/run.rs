@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     Meter, MeterSettings,
+    keeper::Keeper,
     kubelet::KubeletClient,
     metrics::MeterMetrics,
     publish::{self, Publication, Published},
@@ -46,6 +47,8 @@ pub struct Metering {
     pub kubelets: KubeletClient,
     /// How often to do what.
     pub settings: MeterSettings,
+    /// Where to keep what is counted, beside the status of each lease.
+    pub ledger: Option<ledger::Location>,
     /// Registered metrics.
     pub metrics: MeterMetrics,
 }
@@ -54,8 +57,8 @@ impl Metering {
     /// Stands by until this replica is elected, then works until the token is cancelled. Whatever ends it
     /// early must end the process: another replica takes over.
     pub async fn run(self, health: &Health, shutdown: CancellationToken) -> Result<(), Error> {
-        let Self { client, election, rate, watch_times, system_namespace, kubelets, settings, metrics } =
-            self;
+        let Self { client, election, rate, watch_times, system_namespace, kubelets, .. } = self;
+        let (settings, ledger, metrics) = (self.settings, self.ledger, self.metrics);
         let caches_ready = health.ready.add("caches", "not synced yet");
         let watches = Watches::new(client.clone(), watch_times, metrics.watches.clone());
         let guard = tokio::spawn(watches.clone().guard(health.clone()));
@@ -75,7 +78,7 @@ impl Metering {
             let worked = CancellationToken::new();
             let holding = tokio::spawn(election.hold(worked.clone()));
             // A lost election makes every write fail, and ends the work with the process.
-            worked_until(holding, meter.work(&publishing, &shutdown), worked).await
+            worked_until(holding, meter.work(&publishing, ledger.map(Keeper::new), &shutdown), worked).await
         } else {
             Ok(())
         };
@@ -90,17 +93,18 @@ impl Metering {
 /// Works while the election is held, and gives it up when the work is done.
 async fn worked_until(
     mut holding: JoinHandle<Result<(), Lost>>,
-    work: impl Future<Output = ()>,
+    work: impl Future<Output = Result<(), ledger::Error>>,
     worked: CancellationToken,
 ) -> Result<(), Error> {
-    let ended = tokio::select! {
-        ended = &mut holding => ended,
-        () = work => {
+    let (done, ended) = tokio::select! {
+        ended = &mut holding => (Ok(()), ended),
+        done = work => {
             worked.cancel();
-            holding.await
+            (done, holding.await)
         }
     };
-    ended.map_err(Error::Panicked)?.map_err(Error::Lost)
+    ended.map_err(Error::Panicked)?.map_err(Error::Lost)?;
+    done.map_err(Error::Ledger)
 }
 
 /// Says which watches have not listed yet: one without the right to list never does.
@@ -118,11 +122,20 @@ async fn report_caches(meter: Arc<Meter>, check: Check) {
 }
 
 impl Meter {
-    async fn work(&self, client: &Client, shutdown: &CancellationToken) {
+    /// Only what leads gets here: the ledger has one writer.
+    async fn work(
+        &self,
+        client: &Client,
+        mut keeper: Option<Keeper>,
+        shutdown: &CancellationToken,
+    ) -> Result<(), ledger::Error> {
         // Before the watches have seen everything, a pod that is missing is not a pod that is gone.
         tokio::select! {
             () = self.listed.cancelled() => {}
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => return Ok(()),
+        }
+        if let Some(keeper) = &mut keeper {
+            self.adopt(keeper).await;
         }
         let mut turn: u32 = 0;
         loop {
@@ -133,6 +146,8 @@ impl Meter {
             loop {
                 // A lease that ends does not wait for the next turn.
                 self.finish(Timestamp::now()).await;
+                // What is published can be proved from then on.
+                self.keep(keeper.as_mut(), Timestamp::now()).await?;
                 let failed = self.publish(client, self.publications(Timestamp::now())).await;
                 failures = if failed == 0 { 0 } else { failures.saturating_add(1) };
                 tokio::select! {
@@ -140,7 +155,7 @@ impl Meter {
                     () = self.dying.notified() => break,
                     () = self.ending.notified() => {}
                     () = retry(failures) => {}
-                    () = shutdown.cancelled() => return,
+                    () = shutdown.cancelled() => return Ok(()),
                 }
             }
         }

@@ -14,6 +14,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Condition,
 };
 use kube::{Resource, ResourceExt, runtime::watcher::Event};
+use market::B256;
 use usage::{LeaseView, PodView, ServiceView, VolumeView};
 
 use super::view;
@@ -37,6 +38,10 @@ pub(super) struct MeteredLease {
     pub(super) name: String,
     pub(super) namespace: String,
     pub(super) uid: String,
+    /// Its id on chain, if it can be read.
+    pub(super) id: Option<B256>,
+    /// Root of the newest statement that the tenant signed.
+    pub(super) signed: Option<B256>,
     pub(super) generation: Option<i64>,
     pub(super) life: Life,
     pub(super) term: Option<Term>,
@@ -81,6 +86,12 @@ impl MeteredLease {
             name: lease.name_any(),
             namespace: lease.namespace().unwrap_or_default(),
             uid: lease.uid().unwrap_or_default(),
+            id: lease.spec.lease_id.parse().ok(),
+            signed: lease
+                .spec
+                .settlement
+                .as_ref()
+                .and_then(|settled| settled.statement.meter_root.parse().ok()),
             generation: lease.metadata.generation,
             life: life(lease),
             term: lease.spec.term,

@@ -1,5 +1,7 @@
 //! The meter against kubelets that speak real HTTPS, with truth that is known.
 
+mod keeper;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,

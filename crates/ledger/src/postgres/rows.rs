@@ -82,8 +82,12 @@ async fn put_rollups(transaction: &Transaction<'_>, batch: &Batch) -> Result<(),
 }
 
 async fn put_published(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), Error> {
-    let published =
-        || batch.entries.iter().filter_map(|entry| Some((entry.lease, entry.published.as_ref()?)));
+    let published = || {
+        batch
+            .entries
+            .iter()
+            .flat_map(|entry| entry.published.iter().map(|published| (entry.lease, published)))
+    };
     let leases: Vec<Vec<u8>> = published().map(|(lease, _)| lease.to_vec()).collect();
     if leases.is_empty() {
         return Ok(());
@@ -150,6 +154,14 @@ pub(super) async fn published(client: &Client, lease: B256) -> Result<Vec<Publis
         Ok(Published { sequence: number(0)?.0, at: number(1)?.0, cut: codec::read_cut(lease, cut)? })
     };
     rows.iter().map(read).collect()
+}
+
+pub(super) async fn root(client: &Client, lease: B256, sequence: u64) -> Result<Option<B256>, Error> {
+    let select = "SELECT root FROM meter.published WHERE lease = $1 AND sequence = $2";
+    let row = client.query_opt(select, &[&lease.as_slice(), &Number(sequence)]).await;
+    let Some(row) = row.map_err(Error::Database)? else { return Ok(None) };
+    let root: &[u8] = row.try_get(0).map_err(Error::Database)?;
+    Ok(Some(B256::try_from(root).map_err(|_| codec::Malformed)?))
 }
 
 async fn execute(

@@ -106,6 +106,11 @@ async fn what_was_written_is_there_after_opening_again(location: &Location) -> a
         expected.leases.push((rollups, published));
     }
     drop(store);
+    let (lease, published) = (leases()[1], &expected.leases[1].1);
+    let store = ledger::open(location).await?;
+    ensure!(store.root(lease, 7).await? == Some(published[6].cut.root()));
+    ensure!(store.root(lease, TURNS + 1).await?.is_none());
+    drop(store);
     let found = contents(&*ledger::open(location).await?).await?;
     ensure!(found == expected, "what was read is not what was written");
     ensure!(found.leases[0].0.hours.len() == 2 && found.leases[0].0.fives.len() == 32);
@@ -127,17 +132,7 @@ async fn evidence_proves_every_publication(location: &Location) -> anyhow::Resul
         let published = store.published(lease).await?;
         ensure!(published.len() as u64 == TURNS);
         for Published { cut, .. } in published {
-            let before = |start: u64, open: u64| start < open;
-            let evidence = Evidence {
-                lease,
-                hours: hours
-                    .iter()
-                    .filter(|hour| before(hour.rollup.start, cut.hour.start))
-                    .cloned()
-                    .collect(),
-                fives: fives.iter().filter(|five| before(five.start, cut.five.start)).cloned().collect(),
-                cut,
-            };
+            let evidence = Evidence::gather(lease, &hours, &fives, cut);
             let verified = verify(&evidence)?;
             ensure!(verified.from_the_beginning && verified.root == evidence.cut.root());
         }
@@ -151,7 +146,7 @@ async fn an_abandoned_history_goes_and_leaves_other_leases_alone(location: &Loca
     let [lease, ..] = leases();
     let rewind = Some(Rewind { five: START + 3900, hour: START + 3600, sequence: 50 });
     let state = b"published".to_vec();
-    let entry = Entry { lease, state, rewind, closed: Vec::new(), published: None, signed: None };
+    let entry = Entry { lease, state, rewind, closed: Vec::new(), published: Vec::new(), signed: None };
     store.commit(&Batch { at: START, entries: vec![entry] }).await?;
     let after = contents(&*store).await?;
     let ((rollups, published), others) = (&after.leases[0], &after.leases[1..]);
@@ -196,7 +191,7 @@ async fn what_was_signed_is_kept_for_longer(location: &Location) -> anyhow::Resu
     let root: B256 = published[3].cut.root();
     let state = store.kept().await?[0].state.clone();
     let signed =
-        Entry { lease, state, rewind: None, closed: Vec::new(), published: None, signed: Some(root) };
+        Entry { lease, state, rewind: None, closed: Vec::new(), published: Vec::new(), signed: Some(root) };
     store.commit(&Batch { at: second(TURNS), entries: vec![signed] }).await?;
     // A batch that is written again does not forget it.
     feed::run(&*store, || {}).await?;
@@ -205,7 +200,7 @@ async fn what_was_signed_is_kept_for_longer(location: &Location) -> anyhow::Resu
         state: store.kept().await?[0].state.clone(),
         rewind: None,
         closed: Vec::new(),
-        published: Some(published[3].clone()),
+        published: vec![published[3].clone()],
         signed: None,
     };
     store.commit(&Batch { at: second(TURNS), entries: vec![again] }).await?;

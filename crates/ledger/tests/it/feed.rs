@@ -72,6 +72,7 @@ pub(crate) fn turn(account: &mut Account, lease: B256, turn: u64) -> anyhow::Res
     }
     let cut = account.book.cut().filter(|_| is_due);
     let published = cut.map(|cut| Published { sequence: account.sequence, at: now.timestamp().0, cut });
+    let published = published.into_iter().collect();
     let closed = account.book.take_closed();
     Ok(Entry { lease, state: serde_json::to_vec(account)?, rewind: None, closed, published, signed: None })
 }
