@@ -17,7 +17,7 @@ use crate::{
 const NAMESPACE: &str = "leasehold-system";
 
 /// Settings that must be refused, with the words that the refusal must hold.
-const REFUSED: [(&str, &str); 9] = [
+const REFUSED: [(&str, &str); 12] = [
     ("bogus=1", "bogus"),
     ("admission.enabled=false", "enabled"),
     ("admission.breakGlassGroups={system:authenticated}", "breakGlassGroups"),
@@ -27,6 +27,9 @@ const REFUSED: [(&str, &str); 9] = [
     ("agent.gateway.service.type=ExternalName", "type"),
     ("agent.config.gateway.public_url=http://gateway.example.net", "public_url"),
     ("operator.image=operator", "image"),
+    ("meter.ledger.kind=tape", "kind"),
+    ("meter.ledger.kind=postgres", "meter.ledger.postgres.url"),
+    ("meter.ledger.postgres.url=postgres://meter:hunter2@db.example.net/meter", "url"),
 ];
 
 /// Rights that no rule of ours may hold.
