@@ -2,6 +2,7 @@
 
 mod canary;
 mod dns;
+mod evidence;
 mod meter;
 mod process;
 
@@ -18,6 +19,7 @@ use tokio::time::Duration;
 use self::{
     canary::{CanaryArgs, CanaryCommand},
     dns::DnsArgs,
+    evidence::EvidenceArgs,
     meter::MeterArgs,
     process::ProcessArgs,
 };
@@ -50,6 +52,8 @@ enum Command {
     Run(Box<RunArgs>),
     /// Meter leases until SIGTERM. A process of its own, with rights of its own.
     Meter(Box<MeterArgs>),
+    /// Print the evidence behind a statement, from the meter's ledger, as a bundle that `leasehold usage verify` reads.
+    Evidence(Box<EvidenceArgs>),
     /// Answer the tenants' questions for names until SIGTERM. A process of its own, with rights of its own.
     Dns(Box<DnsArgs>),
     /// What runs inside the network canary's pods.
@@ -146,6 +150,7 @@ impl Args {
             Command::Crd => print_crds(),
             Command::Run(args) => block_on(operate(*args)),
             Command::Meter(args) => block_on(args.run()),
+            Command::Evidence(args) => block_on(args.run()),
             Command::Dns(args) => block_on(args.run()),
         }
     }

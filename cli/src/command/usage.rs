@@ -1,6 +1,9 @@
 //! `leasehold usage`: what was allocated, what of it was used, and what of it is paid.
 
+mod verify;
+
 use alloy_primitives::B256;
+use anyhow::Context as _;
 use chain::rpc::At;
 use gateway_api::{ResourceUsage, UsageReport, UsedResources};
 use market::{Amount, Dimension, LeaseId, Limits, Prices, Timestamp, Usage, amount};
@@ -10,9 +13,19 @@ use crate::context::{Context, find_lease};
 use crate::output::table;
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     /// The lease
-    lease: LeaseId,
+    #[arg(required = true)]
+    lease: Option<LeaseId>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Recompute the evidence behind a statement, hash by hash, without a network
+    Verify(verify::Args),
 }
 
 #[derive(Serialize)]
@@ -36,7 +49,10 @@ struct Report {
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
-    let Args { lease: id } = args;
+    let id = match args {
+        Args { command: Some(Command::Verify(args)), .. } => return verify::run(context, &args),
+        Args { lease, command: None } => lease.context("no lease is named")?,
+    };
     let chain = context.chain().await?;
     let money = context.money(&chain).await?;
     let opened = find_lease(&chain, id).await?;

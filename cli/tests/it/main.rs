@@ -7,4 +7,5 @@ mod provider;
 mod rewards;
 mod run;
 mod usage;
+mod verify;
 mod wallet;

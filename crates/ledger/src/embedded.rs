@@ -3,11 +3,14 @@
 use std::{path::Path, sync::Arc};
 
 use futures::{FutureExt as _, future::BoxFuture};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+use redb::{
+    ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable as _, TableDefinition,
+    WriteTransaction,
+};
 use usage::rollup::Span;
 use usage::verify::Hour;
 
-use crate::{B256, Batch, Entry, Error, FORMAT, Kept, Published, Retention, Rollups, Store, codec};
+use crate::{B256, Batch, Entry, Error, FORMAT, Kept, Published, Reader, Retention, Rollups, Store, codec};
 
 /// A lease's id and a span's start or a publication's number.
 type Place = (&'static [u8; 32], u64);
@@ -26,8 +29,25 @@ const CACHE_BYTES: usize = 16 << 20;
 
 /// A ledger in a file.
 #[derive(Clone, Debug)]
-pub struct Embedded {
-    database: Arc<Database>,
+pub struct Embedded<D = Database> {
+    database: Arc<D>,
+}
+
+/// Opens a file to read it, whether or not somebody writes it.
+pub(crate) async fn read(path: &Path) -> Result<Embedded<ReadOnlyDatabase>, Error> {
+    let path = path.to_owned();
+    let database = blocking(move || {
+        let mut builder = Database::builder();
+        let builder = builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+        let database = builder.open_read_only(path).map_err(file)?;
+        let transaction = database.begin_read().map_err(file)?;
+        let found = transaction.open_table(META).map_err(file)?.get("format").map_err(file)?;
+        match found.map_or(0, |found| found.value()) {
+            FORMAT => Ok(database),
+            found => Err(Error::Format { found, expected: FORMAT }),
+        }
+    });
+    Ok(Embedded { database: Arc::new(database.await?) })
 }
 
 impl Embedded {
@@ -35,21 +55,16 @@ impl Embedded {
     pub async fn open(path: &Path) -> Result<Self, Error> {
         let path = path.to_owned();
         let database = blocking(move || {
-            let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(file)?;
+            let mut builder = Database::builder();
+            let builder =
+                builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+            let database = builder.create(path).map_err(file)?;
             let transaction = database.begin_write().map_err(file)?;
             prepare(&transaction)?;
             transaction.commit().map_err(file)?;
             Ok(database)
         });
         Ok(Self { database: Arc::new(database.await?) })
-    }
-
-    fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&redb::ReadTransaction) -> Result<T, Error> + Send + 'static,
-    ) -> BoxFuture<'_, Result<T, Error>> {
-        let database = self.database.clone();
-        blocking(move || read(&database.begin_read().map_err(file)?)).boxed()
     }
 
     fn write(
@@ -66,12 +81,17 @@ impl Embedded {
     }
 }
 
-impl Store for Embedded {
-    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Error>> {
-        let Batch { at, entries } = batch.clone();
-        self.write(move |transaction| entries.iter().try_for_each(|entry| put(transaction, at, entry)))
+impl<D: ReadableDatabase + Send + Sync + 'static> Embedded<D> {
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&redb::ReadTransaction) -> Result<T, Error> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, Error>> {
+        let database = self.database.clone();
+        blocking(move || read(&database.begin_read().map_err(file)?)).boxed()
     }
+}
 
+impl<D: ReadableDatabase + Send + Sync + 'static> Reader for Embedded<D> {
     fn kept(&self) -> BoxFuture<'_, Result<Vec<Kept>, Error>> {
         self.read(|transaction| {
             let mut kept = Vec::new();
@@ -120,6 +140,13 @@ impl Store for Embedded {
             let found = published.get((&lease.0, sequence)).map_err(file)?;
             Ok(found.map(|found| B256::from(found.value().1)))
         })
+    }
+}
+
+impl Store for Embedded {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Error>> {
+        let Batch { at, entries } = batch.clone();
+        self.write(move |transaction| entries.iter().try_for_each(|entry| put(transaction, at, entry)))
     }
 
     fn drop_old<'a>(&'a self, retention: &'a Retention, now: u64) -> BoxFuture<'a, Result<(), Error>> {

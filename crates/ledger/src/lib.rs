@@ -42,14 +42,8 @@ pub struct Rollups {
     pub fives: Vec<Rollup>,
 }
 
-/// Keeps ledgers.
-///
-/// One writer at a time: opening a store again makes every earlier writer's next batch fail with
-/// [`Error::Superseded`], or fails itself while the earlier one lives.
-pub trait Store: Send + Sync {
-    /// Writes a batch in one transaction. The same batch again changes nothing.
-    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Error>>;
-
+/// Reads ledgers, also while they are written.
+pub trait Reader: Send + Sync {
     /// Every lease that is kept, in the order of ids.
     fn kept(&self) -> BoxFuture<'_, Result<Vec<Kept>, Error>>;
 
@@ -61,9 +55,28 @@ pub trait Store: Send + Sync {
 
     /// The root of one publication, if it is kept.
     fn root(&self, lease: B256, sequence: u64) -> BoxFuture<'_, Result<Option<B256>, Error>>;
+}
+
+/// Keeps ledgers.
+///
+/// One writer at a time: opening a store again makes every earlier writer's next batch fail with
+/// [`Error::Superseded`], or fails itself while the earlier one lives.
+pub trait Store: Reader {
+    /// Writes a batch in one transaction. The same batch again changes nothing.
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Drops what is too old at this second, in one transaction.
     fn drop_old<'a>(&'a self, retention: &'a Retention, now: u64) -> BoxFuture<'a, Result<(), Error>>;
+}
+
+/// Opens a store to read it. Whoever writes it goes on.
+pub async fn read(location: &Location) -> Result<Box<dyn Reader>, Error> {
+    Ok(match location {
+        Location::File(path) => Box::new(embedded::read(path).await?),
+        Location::Postgres { url, password, authority } => {
+            Box::new(postgres::read(url, password.as_ref(), authority.as_ref()).await?)
+        }
+    })
 }
 
 /// Opens a store, and makes its tables if it is new.

@@ -11,24 +11,50 @@ use tokio_postgres::{Client, Config};
 
 pub use self::connection::Authority;
 use self::rows::Number;
-use crate::{B256, Batch, Error, FORMAT, Kept, Published, Retention, Rollups, Secret, Store, location};
+use crate::{
+    B256, Batch, Error, FORMAT, Kept, Published, Reader, Retention, Rollups, Secret, Store, location,
+};
 
 /// How long a database may take to let us in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A ledger in a database.
+/// A connection to a ledger's database, made again when it was lost.
 #[derive(Debug)]
-pub struct Postgres {
+pub(crate) struct Connection {
     config: Config,
     authority: Option<Authority>,
-    /// Our number among the writers of this ledger: only the newest may write.
-    writer: i64,
     client: Mutex<Client>,
 }
 
-impl Postgres {
-    /// Connects, makes what tables are missing, and becomes the ledger's only writer.
-    pub async fn open(
+/// A ledger in a database.
+#[derive(Debug)]
+pub struct Postgres {
+    connection: Connection,
+    /// Our number among the writers of this ledger: only the newest may write.
+    writer: i64,
+}
+
+/// Connects to read. Nobody is superseded.
+pub(crate) async fn read(
+    url: &str,
+    password: Option<&Secret>,
+    authority: Option<&Authority>,
+) -> Result<Connection, Error> {
+    let connection = Connection::open(url, password, authority).await?;
+    {
+        let client = connection.client().await?;
+        let row = client.query_one("SELECT format FROM meter.ledger", &[]).await.map_err(Error::Database)?;
+        check_format(row.try_get(0).map_err(Error::Database)?)?;
+    }
+    Ok(connection)
+}
+
+fn check_format(found: Number) -> Result<(), Error> {
+    if found.0 == FORMAT { Ok(()) } else { Err(Error::Format { found: found.0, expected: FORMAT }) }
+}
+
+impl Connection {
+    async fn open(
         url: &str,
         password: Option<&Secret>,
         authority: Option<&Authority>,
@@ -38,23 +64,10 @@ impl Postgres {
         if let Some(password) = password {
             config.password(password.reveal());
         }
-        let mut client = connection::connect(&config, authority).await?;
-        let transaction = client.transaction().await.map_err(Error::Database)?;
-        // Two that open a new ledger at once would both make its tables.
-        transaction.batch_execute("SELECT pg_advisory_xact_lock(7234801)").await.map_err(Error::Database)?;
-        transaction.batch_execute(include_str!("postgres/schema.sql")).await.map_err(Error::Database)?;
-        let opened = "UPDATE meter.ledger SET writer = writer + 1 RETURNING format, writer";
-        let row = transaction.query_one(opened, &[]).await.map_err(Error::Database)?;
-        let format = row.try_get::<_, Number>(0).map_err(Error::Database)?.0;
-        if format != FORMAT {
-            return Err(Error::Format { found: format, expected: FORMAT });
-        }
-        let writer = row.try_get(1).map_err(Error::Database)?;
-        transaction.commit().await.map_err(Error::Database)?;
-        Ok(Self { config, authority: authority.cloned(), writer, client: Mutex::new(client) })
+        let client = connection::connect(&config, authority).await?;
+        Ok(Self { config, authority: authority.cloned(), client: Mutex::new(client) })
     }
 
-    /// The connection, made again if it was lost.
     async fn client(&self) -> Result<MutexGuard<'_, Client>, Error> {
         let mut client = self.client.lock().await;
         if client.is_closed() {
@@ -62,10 +75,33 @@ impl Postgres {
         }
         Ok(client)
     }
+}
+
+impl Postgres {
+    /// Connects, makes what tables are missing, and becomes the ledger's only writer.
+    pub async fn open(
+        url: &str,
+        password: Option<&Secret>,
+        authority: Option<&Authority>,
+    ) -> Result<Self, Error> {
+        let connection = Connection::open(url, password, authority).await?;
+        let mut client = connection.client().await?;
+        let transaction = client.transaction().await.map_err(Error::Database)?;
+        // Two that open a new ledger at once would both make its tables.
+        transaction.batch_execute("SELECT pg_advisory_xact_lock(7234801)").await.map_err(Error::Database)?;
+        transaction.batch_execute(include_str!("postgres/schema.sql")).await.map_err(Error::Database)?;
+        let opened = "UPDATE meter.ledger SET writer = writer + 1 RETURNING format, writer";
+        let row = transaction.query_one(opened, &[]).await.map_err(Error::Database)?;
+        check_format(row.try_get(0).map_err(Error::Database)?)?;
+        let writer = row.try_get(1).map_err(Error::Database)?;
+        transaction.commit().await.map_err(Error::Database)?;
+        drop(client);
+        Ok(Self { connection, writer })
+    }
 
     /// Does something in one transaction, unless another writer has come since.
     async fn write(&self, write: Write<'_>) -> Result<(), Error> {
-        let mut client = self.client().await?;
+        let mut client = self.connection.client().await?;
         let transaction = client.transaction().await.map_err(Error::Database)?;
         let newest = "SELECT writer FROM meter.ledger FOR UPDATE";
         let row = transaction.query_one(newest, &[]).await.map_err(Error::Database)?;
@@ -87,11 +123,7 @@ enum Write<'a> {
     DropOld(crate::retention::Oldest),
 }
 
-impl Store for Postgres {
-    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Error>> {
-        self.write(Write::Batch(batch)).boxed()
-    }
-
+impl Reader for Connection {
     fn kept(&self) -> BoxFuture<'_, Result<Vec<Kept>, Error>> {
         async { rows::kept(&*self.client().await?).await }.boxed()
     }
@@ -106,6 +138,30 @@ impl Store for Postgres {
 
     fn root(&self, lease: B256, sequence: u64) -> BoxFuture<'_, Result<Option<B256>, Error>> {
         async move { rows::root(&*self.client().await?, lease, sequence).await }.boxed()
+    }
+}
+
+impl Reader for Postgres {
+    fn kept(&self) -> BoxFuture<'_, Result<Vec<Kept>, Error>> {
+        self.connection.kept()
+    }
+
+    fn rollups(&self, lease: B256) -> BoxFuture<'_, Result<Rollups, Error>> {
+        self.connection.rollups(lease)
+    }
+
+    fn published(&self, lease: B256) -> BoxFuture<'_, Result<Vec<Published>, Error>> {
+        self.connection.published(lease)
+    }
+
+    fn root(&self, lease: B256, sequence: u64) -> BoxFuture<'_, Result<Option<B256>, Error>> {
+        self.connection.root(lease, sequence)
+    }
+}
+
+impl Store for Postgres {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), Error>> {
+        self.write(Write::Batch(batch)).boxed()
     }
 
     fn drop_old<'a>(&'a self, retention: &'a Retention, now: u64) -> BoxFuture<'a, Result<(), Error>> {

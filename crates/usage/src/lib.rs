@@ -8,6 +8,7 @@
 
 mod allocated;
 mod book;
+pub mod bundle;
 mod counters;
 mod delta;
 mod evidence;

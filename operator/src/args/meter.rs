@@ -1,16 +1,15 @@
 //! Flags of `operator meter`, and what belongs to its process.
 
-use std::{fs, num::NonZeroU32, path::PathBuf};
+use std::{num::NonZeroU32, path::PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, Parser};
+use clap::Parser;
 use crd::labels;
 use jiff::Timestamp;
 use kube::Client;
-use ledger::{Authority, Location, Secret};
 use tokio::time::Duration;
 
-use super::process::ProcessArgs;
+use super::{evidence::LedgerArgs, process::ProcessArgs};
 use crate::{
     client::Rate,
     election::{self, ElectionSettings},
@@ -59,35 +58,6 @@ pub(super) struct MeterArgs {
     ledger: LedgerArgs,
     #[command(flatten)]
     process: ProcessArgs,
-}
-
-/// Where the meter keeps evidence.
-#[derive(Debug, Args)]
-struct LedgerArgs {
-    /// Where to keep what was counted and its evidence: a file, or postgres://USER@HOST/DATABASE without a password. Left
-    /// out, only what is published in each lease's status is kept.
-    #[arg(long, env = "LEASEHOLD_LEDGER", hide_env_values = true)]
-    ledger: Option<String>,
-    /// File with the password for the ledger's database.
-    #[arg(long, requires = "ledger")]
-    ledger_password_file: Option<PathBuf>,
-    /// Certificate authority (PEM) of the ledger's database. Needed unless the database is on the same machine.
-    #[arg(long, requires = "ledger")]
-    ledger_ca: Option<PathBuf>,
-}
-
-impl LedgerArgs {
-    fn location(&self) -> anyhow::Result<Option<Location>> {
-        let Some(ledger) = &self.ledger else { return Ok(None) };
-        let read = |path: &PathBuf| {
-            fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))
-        };
-        let password = self.ledger_password_file.as_ref().map(read).transpose()?;
-        let authority = self.ledger_ca.as_ref().map(read).transpose()?;
-        let authority = authority.map(|pem| Authority::from_pem(pem.as_bytes())).transpose()?;
-        let password = password.map(|password| Secret::new(&password));
-        Ok(Some(Location::parse(ledger, password, authority)?))
-    }
 }
 
 impl MeterArgs {

@@ -53,6 +53,7 @@ async fn postgresql_keeps_the_contract() -> anyhow::Result<()> {
 
 async fn contract(mut new: impl FnMut() -> anyhow::Result<Location>) -> anyhow::Result<()> {
     what_was_written_is_there_after_opening_again(&new()?).await?;
+    a_reader_reads_while_the_writer_goes_on(&new()?).await?;
     the_same_story_again_changes_nothing(&new()?).await?;
     evidence_proves_every_publication(&new()?).await?;
     an_abandoned_history_goes_and_leaves_other_leases_alone(&new()?).await?;
@@ -114,6 +115,23 @@ async fn what_was_written_is_there_after_opening_again(location: &Location) -> a
     let found = contents(&*ledger::open(location).await?).await?;
     ensure!(found == expected, "what was read is not what was written");
     ensure!(found.leases[0].0.hours.len() == 2 && found.leases[0].0.fives.len() == 32);
+    Ok(())
+}
+
+async fn a_reader_reads_while_the_writer_goes_on(location: &Location) -> anyhow::Result<()> {
+    ensure!(ledger::read(location).await.is_err(), "a ledger was read that is none");
+    let store = told(location).await?;
+    let reader = ledger::read(location).await?;
+    let [lease, ..] = leases();
+    let before = reader.published(lease).await?;
+    ensure!(before.len() as u64 == TURNS && reader.rollups(lease).await? == store.rollups(lease).await?);
+    let published = vec![Published { sequence: TURNS + 1, ..before[0].clone() }];
+    let state = b"more".to_vec();
+    let entry = Entry { lease, state, rewind: None, closed: Vec::new(), published, signed: None };
+    store.commit(&Batch { at: second(TURNS), entries: vec![entry] }).await?;
+    let after = ledger::read(location).await?;
+    ensure!(after.published(lease).await?.len() as u64 == TURNS + 1);
+    ensure!(after.kept().await? == store.kept().await?);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::rollup::Closed;
 use crate::{
     Book, ContainerState, ContainerView, Counter, GaugeSample, LeaseView, Ledger, Millis, PodView,
-    ResourceLimits, Sample, Term,
+    ResourceLimits, Sample, Term, bundle,
 };
 
 const LEASE: B256 = B256::repeat_byte(0x77);
@@ -95,6 +95,23 @@ proptest! {
         prop_assert_eq!((whole.root, whole.totals), (book.meter_root(), book.totals()));
         let less = verify(&evidence_of(&book, &closed, (hours, fives))).unwrap();
         prop_assert_eq!((less.root, less.totals), (whole.root, whole.totals));
+    }
+
+    #[test]
+    fn a_bundle_is_read_back_and_every_digit_of_it_counts(
+        turns in turns(), place in any::<prop::sample::Index>(),
+    ) {
+        let (book, closed) = live(&turns);
+        let evidence = evidence_of(&book, &closed, (0, 0));
+        let text = bundle::write(&evidence).unwrap();
+        prop_assert_eq!(&bundle::read(&text).unwrap(), &evidence);
+        let digits: Vec<usize> = text.match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();
+        let mut bytes = text.into_bytes();
+        let digit = &mut bytes[digits[place.index(digits.len())]];
+        *digit = if *digit == b'9' { b'1' } else { *digit + 1 };
+        let read = bundle::read(std::str::from_utf8(&bytes).unwrap());
+        let verified = read.ok().and_then(|evidence| verify(&evidence).ok());
+        prop_assert!(verified.is_none_or(|verified| verified.root != book.meter_root()));
     }
 
     #[test]

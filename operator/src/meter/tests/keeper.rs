@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ledger::{B256, Location, Store};
+use ledger::{B256, Location, Reader};
 use usage::verify::{Claimed, Evidence, Verified, verify};
 
 use super::*;
@@ -54,7 +54,7 @@ impl Rig {
     }
 
     /// What the ledger proves of what stands in the API.
-    async fn proved(&self, store: &dyn Store) -> (Verified, Evidence) {
+    async fn proved(&self, store: &dyn Reader) -> (Verified, Evidence) {
         let (stands, lease) = (self.stands(), self.id());
         let rollups = store.rollups(lease).await.unwrap();
         let published = store.published(lease).await.unwrap();

@@ -1,0 +1,97 @@
+//! `leasehold usage verify`: whether evidence proves a statement. Needs no network, and believes nobody.
+
+use std::path::PathBuf;
+
+use alloy_primitives::B256;
+use anyhow::Context as _;
+use gateway_api::{ResourceUsage, StatementProposal};
+use market::{LeaseId, Timestamp, Usage};
+use serde::Serialize;
+use usage::{
+    bundle,
+    verify::{Claimed, verify},
+};
+
+use crate::context::Context;
+use crate::exit::{Kind, Stop};
+use crate::output::fields;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The bundle that the provider's meter printed
+    bundle: PathBuf,
+    /// The statement as JSON, as the provider's gateway proposed it [default: the newest that was signed here]
+    #[arg(long, value_name = "FILE")]
+    statement: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    lease_id: B256,
+    /// The root that all hashes lead to.
+    meter_root: B256,
+    /// The sums of all rollups.
+    allocated: ResourceUsage,
+    hours: usize,
+    five_minutes: usize,
+    /// Whether the first rollup of the lease is here. What was counted before the first that is here is in its hash.
+    from_the_beginning: bool,
+    /// Whether a statement was proved; false if there was none to compare with.
+    statement_proved: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(&args.bundle)
+        .with_context(|| format!("failed to read {}", args.bundle.display()))?;
+    let evidence = bundle::read(&text).map_err(|error| refused("this is no bundle", error))?;
+    let verified = verify(&evidence).map_err(|error| refused("the evidence does not hold", error))?;
+    let statement = match &args.statement {
+        Some(file) => {
+            let text = std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
+            Some(
+                serde_json::from_slice(&text)
+                    .with_context(|| format!("failed to read {}", file.display()))?,
+            )
+        }
+        None => context.home.signed(LeaseId(evidence.lease))?.map(|signed| signed.proposal),
+    };
+    if let Some(StatementProposal { as_of, usage, meter_root, usage_hash, .. }) = &statement {
+        let (usage, as_of) = (Usage::from(usage), Timestamp(*as_of));
+        verified
+            .proves(&Claimed { usage, as_of, meter_root: *meter_root, usage_hash: *usage_hash })
+            .map_err(|error| refused("the statement does not follow from the evidence", error))?;
+    }
+    let report = Report {
+        lease_id: evidence.lease,
+        meter_root: verified.root,
+        allocated: ResourceUsage::from(&verified.totals.allocated),
+        hours: evidence.hours.len(),
+        five_minutes: evidence.fives.len(),
+        from_the_beginning: verified.from_the_beginning,
+        statement_proved: statement.is_some(),
+    };
+    context.output.print(&report, |report| {
+        fields([
+            ("lease", report.lease_id.to_string()),
+            ("meter root", report.meter_root.to_string()),
+            ("rollups", format!("{} hours, {} of five minutes", report.hours, report.five_minutes)),
+            (
+                "complete",
+                if report.from_the_beginning { "from the beginning" } else { "older rollups are gone" }
+                    .to_owned(),
+            ),
+            ("statement", if report.statement_proved { "proved" } else { "none to compare with" }.to_owned()),
+        ])
+    })
+}
+
+fn refused(what: &str, why: impl std::error::Error) -> Stop {
+    let mut text = format!("{what}: {why}");
+    let mut cause = why.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    Stop::new(Kind::Refused, text)
+}
