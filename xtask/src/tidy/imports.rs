@@ -23,7 +23,7 @@ const RULES: [Rule; 17] = [
     },
     Rule { name: "manifest", may: &["market"], never: PURE },
     Rule { name: "usage", may: &["market"], never: PURE },
-    Rule { name: "ledger", may: &["usage"], never: &["alloy", "axum", "k8s-openapi", "kube"] },
+    Rule { name: "ledger", may: &["market", "usage"], never: &["alloy", "axum", "k8s-openapi", "kube"] },
     Rule {
         name: "rewards",
         may: &["market"],
