@@ -21,6 +21,7 @@ pub mod live;
 pub mod memory;
 pub mod name_servers;
 pub mod owned;
+pub mod pod_index;
 pub mod pods;
 pub mod rollout;
 pub mod run;
@@ -40,7 +41,7 @@ use std::{
 use crd::{ComputeLease, ComputeLeaseStatus, DesiredState, Phase, condition};
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    core::v1::{Node, PersistentVolumeClaim, Pod, Service},
+    core::v1::{Node, PersistentVolumeClaim, Service},
     node::v1::RuntimeClass,
     storage::v1::StorageClass,
 };
@@ -61,6 +62,7 @@ use self::{
     live::Live,
     memory::Memory,
     owned::Owned,
+    pod_index::PodIndex,
     rollout::Course,
     run::Synced,
     status::Outcome,
@@ -117,7 +119,7 @@ pub struct Context {
 #[derive(Clone)]
 pub struct Stores {
     /// Pods of leases.
-    pub pods: Store<Pod>,
+    pub pods: PodIndex,
     /// Claims of leases.
     pub claims: Store<PersistentVolumeClaim>,
     /// All nodes.

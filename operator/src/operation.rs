@@ -34,6 +34,7 @@ use crate::{
         },
         images::ImageBook,
         memory::Memory,
+        pod_index::PodIndex,
         run::{self, Feed, Synced, Writers},
     },
     metrics::{Leadership, Metrics},
@@ -86,7 +87,6 @@ impl Operation {
         let crds_ready = health.ready.add("crds", "not looked yet");
         let caches_ready = health.ready.add("caches", "not synced yet");
         let (leases, lease_writer) = reflector::store();
-        let (pods, pod_writer) = reflector::store();
         let (claims, claim_writer) = reflector::store();
         let (nodes, node_writer) = reflector::store();
         let (storage_classes, class_writer) = reflector::store();
@@ -94,14 +94,20 @@ impl Operation {
         let (name_servers, name_server_writer) = reflector::store();
         let writers = Writers {
             leases: lease_writer,
-            pods: pod_writer,
             claims: claim_writer,
             nodes: node_writer,
             storage_classes: class_writer,
             runtime_classes: runtime_class_writer,
             name_servers: name_server_writer,
         };
-        let stores = Stores { pods, claims, nodes, storage_classes, runtime_classes, name_servers };
+        let stores = Stores {
+            pods: PodIndex::default(),
+            claims,
+            nodes,
+            storage_classes,
+            runtime_classes,
+            name_servers,
+        };
         let synced = Synced::default();
         let election = Election::new(client.clone(), election);
         let client = client::elected(client, rate, election.term());

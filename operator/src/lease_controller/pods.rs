@@ -4,17 +4,15 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use crd::{ComputeLease, PodStatus, labels};
 use k8s_openapi::api::core::v1::{Node, Pod, PodSpec, Volume};
-use kube::{ResourceExt, runtime::reflector::Store};
+use kube::ResourceExt;
 
-use super::{apply::Pulls, build::ClusterAddresses};
+use super::{apply::Pulls, build::ClusterAddresses, pod_index::PodIndex};
 use crate::settings::Cidr;
 
 /// Pods of a lease, by name.
-pub fn of_lease(pods: &Store<Pod>, lease: &ComputeLease) -> Vec<Arc<Pod>> {
-    let mut found: Vec<Arc<Pod>> =
-        pods.state().into_iter().filter(|pod| pod.namespace() == lease.metadata.name).collect();
-    found.sort_by_key(|pod| pod.name_any());
-    found
+pub fn of_lease(pods: &PodIndex, lease: &ComputeLease) -> Vec<Arc<Pod>> {
+    // The lease's namespace has its name.
+    pods.of(lease.metadata.name.as_deref().unwrap_or_default())
 }
 
 /// Drops everything of a pod that nobody here looks at: thousands of pods are kept.

@@ -32,7 +32,7 @@ use super::{
     live::{self, Listing, Live},
     name_servers,
     owned::Kind,
-    pods, reconcile,
+    pod_index, pods, reconcile,
 };
 use crate::{http_route::HttpRoute, metrics::Metrics, watches::Watches};
 
@@ -61,8 +61,6 @@ pub struct Feed {
 pub struct Writers {
     /// Our own objects.
     pub leases: Writer<ComputeLease>,
-    /// Pods of leases.
-    pub pods: Writer<Pod>,
     /// Claims of leases.
     pub claims: Writer<PersistentVolumeClaim>,
     /// All nodes.
@@ -177,7 +175,6 @@ pub async fn run(
     let system = ctx.settings.system_namespace.clone();
     let Writers {
         leases: lease_writer,
-        pods: pod_writer,
         claims,
         nodes: node_writer,
         storage_classes,
@@ -198,7 +195,7 @@ pub async fn run(
 
     let mut triggers: Vec<BoxStream<'static, Trigger>> = vec![
         lease_triggers(watches, metrics, &system, lease_writer, leases_seen),
-        pod_triggers(watches, metrics, &system, pod_writer, pods_seen, &ctx),
+        pod_triggers(watches, metrics, &system, pods_seen, &ctx),
         claim_watch(watches, metrics, claims, claims_seen),
         node_triggers(watches, metrics, node_writer, nodes_seen, &ctx, leases.clone()),
         class_watch(watches, metrics, "StorageClass", storage_classes, storage_classes_seen),
@@ -296,22 +293,27 @@ fn pod_triggers(
     watches: &Watches,
     metrics: &Metrics,
     system: &str,
-    writer: Writer<Pod>,
     seen: CancellationToken,
     ctx: &Arc<Context>,
 ) -> BoxStream<'static, Trigger> {
     let system = system.to_owned();
-    let listener = ctx.clone();
+    let (listener, index) = (ctx.clone(), ctx.stores.pods.clone());
+    let mut listing = pod_index::Listing::default();
     watcher(Api::<Pod>::all(watches.client("Pod")), managed(watches))
         .modify(move |pod| {
             listener.memory.hear(pod);
             pods::keep_what_matters(pod);
         })
-        .reflect(writer)
-        .inspect(mark(seen))
-        .touched_objects()
         .filter_map(logged(metrics, "Pod"))
-        .filter_map(move |pod| future::ready(lease_of(&pod, &system)))
+        .flat_map(move |event| {
+            let is_listed = matches!(event, watcher::Event::InitDone);
+            let leases = index.take(&mut listing, event);
+            if is_listed {
+                seen.cancel();
+            }
+            let triggers = leases.into_iter().map(|lease| ObjectRef::new(&lease).within(&system));
+            stream::iter(triggers.collect::<Vec<_>>())
+        })
         .boxed()
 }
 
@@ -437,12 +439,6 @@ where
 fn managed(watches: &Watches) -> watcher::Config {
     // A page is in memory as a whole, a dozen kinds at once, and what a start takes is not given back.
     watches.config().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGED_BY_VALUE)).page_size(PAGE)
-}
-
-/// The lease that an object belongs to, by its label.
-fn lease_of(object: &impl Resource, system: &str) -> Option<Trigger> {
-    let id = object.meta().labels.as_ref()?.get(labels::LEASE)?;
-    Some(ObjectRef::new(&format!("lease-{id}")).within(system))
 }
 
 /// Marks a watch once its store holds everything.

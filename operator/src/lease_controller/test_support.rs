@@ -41,6 +41,7 @@ use super::{
     live::Listing,
     memory::Memory,
     owned::Kind,
+    pod_index::{self, PodIndex},
     pods,
     rollout::Course,
     run::{RENDERED, Synced},
@@ -284,7 +285,7 @@ pub(crate) fn pod_of(yaml: &str, service: &str, index: usize) -> Pod {
 pub(crate) struct Scenario {
     pub(crate) api: MockApi,
     pub(crate) ctx: Arc<Context>,
-    pods: Writer<Pod>,
+    listing: pod_index::Listing,
     classes: Writer<StorageClass>,
     _claims: Writer<PersistentVolumeClaim>,
     _nodes: Writer<Node>,
@@ -303,7 +304,6 @@ impl Scenario {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let api = MockApi::new();
         let client = api.client();
-        let (pods, pod_writer) = reflector::store();
         let (claims, claim_writer) = reflector::store();
         let (nodes, node_writer) = reflector::store();
         let (storage_classes, class_writer) = reflector::store();
@@ -317,7 +317,14 @@ impl Scenario {
             ),
             client,
             settings: self::settings(),
-            stores: Stores { pods, claims, nodes, storage_classes, runtime_classes, name_servers },
+            stores: Stores {
+                pods: PodIndex::default(),
+                claims,
+                nodes,
+                storage_classes,
+                runtime_classes,
+                name_servers,
+            },
             synced,
             metrics,
             images: super::images::ImageBook::new(None),
@@ -330,7 +337,7 @@ impl Scenario {
         let mut scenario = Self {
             api,
             ctx,
-            pods: pod_writer,
+            listing: pod_index::Listing::default(),
             classes: class_writer,
             _claims: claim_writer,
             _nodes: node_writer,
@@ -382,11 +389,11 @@ impl Scenario {
     pub(crate) fn put_pod(&mut self, mut pod: Pod) {
         // As the watch does, so that nothing is read that is not kept.
         pods::keep_what_matters(&mut pod);
-        self.pods.apply_watcher_event(&watcher::Event::Apply(pod));
+        self.ctx.stores.pods.take(&mut self.listing, watcher::Event::Apply(pod));
     }
 
     pub(crate) fn remove_pod(&mut self, pod: Pod) {
-        self.pods.apply_watcher_event(&watcher::Event::Delete(pod));
+        self.ctx.stores.pods.take(&mut self.listing, watcher::Event::Delete(pod));
     }
 
     /// The lease as it is on the server.
