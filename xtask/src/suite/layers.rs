@@ -66,11 +66,6 @@ impl Layer {
         value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
     }
 
-    /// Whether it runs only where it is named: it does not pass on every machine yet.
-    pub(super) fn is_asked_for_by_name(self) -> bool {
-        self == Self::Crash
-    }
-
     /// Whether it needs processor time alone, and none of what the layers after it use.
     pub(super) fn runs_behind(self) -> bool {
         self == Self::Contracts
