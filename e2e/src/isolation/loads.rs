@@ -50,6 +50,17 @@ pub(crate) async fn open(place: &Place) -> Result<Lease> {
     lease::open(place, 10, TierName::Strict, services).await
 }
 
+/// Waits until the operator has made every load. From then on they do without it.
+pub(crate) async fn await_pods(place: &Place, lease: &Lease) -> Result<()> {
+    for service in ["burn", "fill", "send", "flood"] {
+        until(&format!("a pod of {service}"), PATIENCE, || async {
+            Ok((!lease.pods(place, service).await?.is_empty()).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 /// Starts the same loads without limits.
 pub(crate) async fn start_mutants(place: &Place) -> Result<()> {
     let sink = sink(place);

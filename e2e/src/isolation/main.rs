@@ -2,7 +2,8 @@
 //!
 //! Modules in reading order: what a run is given ([`args`]), who acts ([`place`]), the order of things ([`run`]), leases
 //! ([`lease`]), and the proofs: from inside of containers ([`inside`], aimed by [`aim`]), objects given to the API server
-//! ([`admission`]), rights ([`rights`]), the race for a host ([`hosts`]), loads ([`loads`]), limits that only the node can tell ([`node`]) and what a lease leaves behind ([`residue`]). [`table`] judges.
+//! ([`admission`]), rights ([`rights`]), the race for a host ([`hosts`]), loads ([`loads`]), limits that only the node can tell
+//! ([`node`]), a network that enforces nothing ([`unenforced`]) and what a lease leaves behind ([`residue`]). [`table`] judges.
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ mod residue;
 mod rights;
 mod run;
 mod table;
+mod unenforced;
 
 fn main() -> ExitCode {
     match start() {

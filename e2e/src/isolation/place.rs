@@ -180,6 +180,16 @@ impl Place {
         Ok(())
     }
 
+    /// Deletes any object of the cluster, as the administrator; one that is missing is as good.
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        let deleted: kube::Result<Value> =
+            self.admin.request(http::Request::delete(path).body(Vec::new())?).await;
+        match deleted {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            deleted => deleted.map(drop).with_context(|| format!("failed to delete {path}")),
+        }
+    }
+
     /// The node; the testbed has one.
     pub(crate) async fn node(&self) -> Result<NodeFacts> {
         let nodes = Api::<Node>::all(self.admin.clone()).list(&ListParams::default()).await?;
@@ -197,6 +207,7 @@ impl Place {
 
     /// Removes what the run made, also where its operator cannot any more.
     pub(crate) async fn clean_up(&self) -> Result<()> {
+        crate::unenforced::clean_up(self).await?;
         let ended = self.end_leases().await;
         cluster::delete_namespace(&self.admin, BARE).await?;
         self.helm.uninstall().await?;

@@ -12,11 +12,14 @@ use serde_json::json;
 use crate::lease::{self, Lease};
 use crate::place::{NodeFacts, Place};
 use crate::table::{ALL, Seen, Table};
+use crate::unenforced::{self, Refusal};
 use crate::{admission, aim, hosts, inside, loads, node, rendered, residue, rights};
 
 const TIERS: [TierName; 3] = [TierName::Strict, TierName::Userns, TierName::Sandboxed];
 /// Rows whose proof takes minutes.
 const OF_LOADS: [u8; 4] = [20, 21, 23, 27];
+/// What only a network plug-in holds.
+const OF_NETWORK: [u8; 5] = [7, 8, 9, 11, 19];
 const OF_RESIDUE: [u8; 2] = [30, 36];
 
 /// Runs it all.
@@ -52,21 +55,51 @@ pub(crate) async fn run(place: &Place) -> Result<Table> {
     of_the_cluster(place, &mut seen).await?;
     without_controls(place, &template, &mut seen).await?;
     clock.say("the API server is tried");
-    if wants(place, &OF_LOADS) {
-        let loaded = loads::open(place).await?;
-        loads::start_mutants(place).await?;
-        seen.add(TierName::Strict.to_string().as_str(), loads::of_lease(place, &loaded, &node).await?);
-        seen.add_mutants(ALL, loads::mutants(place).await?);
-        // An evicted pod is replaced at once and fills the disk again, so nothing waits for the run's end.
-        loaded.end(place).await?;
-        clock.say("the loads are over");
+    // Loads take minutes of waiting, and no lease of theirs is opened meanwhile.
+    let loaded = start_loads(place).await?;
+    let (loads, unenforced) =
+        tokio::try_join!(of_loads(place, loaded, &node), of_an_unenforcing_network(place))?;
+    if let Some((of_lease, mutants)) = loads {
+        seen.add(TierName::Strict.to_string().as_str(), of_lease);
+        seen.add_mutants(ALL, mutants);
     }
+    clock.say("loads and a network that enforces nothing are tried");
     if wants(place, &OF_RESIDUE) {
         seen.add(TierName::Strict.to_string().as_str(), residue::of_leases(place).await?);
         seen.add_mutants(ALL, residue::without_controls(place).await?);
         clock.say("what leases leave behind is looked at");
     }
-    Ok(seen.judge(&place.args.rows, admission::policies(place).await?))
+    Ok(Table { unenforced, ..seen.judge(&place.args.rows, admission::policies(place).await?) })
+}
+
+async fn start_loads(place: &Place) -> Result<Option<Lease>> {
+    if !wants(place, &OF_LOADS) {
+        return Ok(None);
+    }
+    let loaded = loads::open(place).await?;
+    loads::await_pods(place, &loaded).await?;
+    loads::start_mutants(place).await?;
+    Ok(Some(loaded))
+}
+
+async fn of_loads(
+    place: &Place,
+    loaded: Option<Lease>,
+    node: &NodeFacts,
+) -> Result<Option<(Vec<Observation>, Vec<Observation>)>> {
+    let Some(loaded) = loaded else { return Ok(None) };
+    let of_lease = loads::of_lease(place, &loaded, node).await?;
+    let mutants = loads::mutants(place).await?;
+    // An evicted pod is replaced at once and fills the disk again, so nothing waits for the run's end.
+    loaded.end(place).await?;
+    Ok(Some((of_lease, mutants)))
+}
+
+async fn of_an_unenforcing_network(place: &Place) -> Result<Vec<Refusal>> {
+    if !wants(place, &OF_NETWORK) {
+        return Ok(Vec::new());
+    }
+    unenforced::refusals(place).await
 }
 
 /// Opens a lease with a probe in every wanted tier. A tier that is refused is no failure, and nothing is claimed of it.

@@ -10,6 +10,7 @@ use isolation_probe::verdict::{Verdict, verdict};
 use serde::Serialize;
 
 use crate::admission::Policies;
+use crate::unenforced::Refusal;
 
 /// The tier of rows that no tier changes.
 pub(crate) const ALL: &str = "all";
@@ -34,6 +35,9 @@ pub(crate) struct Seen {
 pub(crate) struct Table {
     pub(crate) admission_policies: Policies,
     pub(crate) rows: Vec<Judged>,
+    /// What a new lease was told where the network plug-in enforced nothing in one direction.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unenforced: Vec<Refusal>,
 }
 
 /// One row in one tier.
@@ -88,7 +92,7 @@ impl Seen {
             }
             rows.extend(tiers.into_iter().map(|tier| self.of_row(row.number, row.vector, tier)));
         }
-        Table { admission_policies, rows }
+        Table { admission_policies, rows, unenforced: Vec::new() }
     }
 
     fn of_row(&self, row: u8, vector: &'static str, tier: &str) -> Judged {
@@ -147,6 +151,9 @@ impl Table {
             mutants(Mutant::Seen),
             mutants(Mutant::Missed)
         );
+        for refusal in &self.unenforced {
+            println!("{refusal}");
+        }
     }
 
     /// Fails where a row is open, one that can be tried was not, or a mutant was missed.
@@ -210,7 +217,12 @@ mod tests {
     #[test]
     fn an_open_row_an_unproved_one_and_a_missed_mutant_fail_the_run() {
         let run = |held, without| {
-            Table { admission_policies: Policies::Installed, rows: vec![judge(held, Some(without))] }.check()
+            Table {
+                admission_policies: Policies::Installed,
+                rows: vec![judge(held, Some(without))],
+                unenforced: Vec::new(),
+            }
+            .check()
         };
         assert!(run(Outcome::Stopped, Outcome::GotThrough).is_ok());
         assert!(run(Outcome::GotThrough, Outcome::GotThrough).is_err());
