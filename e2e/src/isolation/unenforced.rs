@@ -120,8 +120,7 @@ impl Direction {
     }
 
     fn policy(self) -> String {
-        // Calico puts the tier before the name.
-        format!("default.isolation-open-{}", self.word())
+        format!("isolation-open-{}", self.word())
     }
 
     /// A policy that allows everything in this direction before any other is asked.
@@ -134,8 +133,7 @@ impl Direction {
             "apiVersion": "crd.projectcalico.org/v1", "kind": "GlobalNetworkPolicy",
             "metadata": {"name": self.policy()},
             "spec": {
-                "tier": "default", "order": 1, "selector": "all()",
-                "types": [type_], rules: [{"action": "Allow"}],
+                "order": 1, "selector": "all()", "types": [type_], rules: [{"action": "Allow"}],
             },
         })
     }
