@@ -1,5 +1,6 @@
 //! Rows 20, 21, 23 and 27: loads that a limit ends, beside the same loads without it.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,8 +19,8 @@ use serde_json::{Value, json};
 use crate::lease::{self, Lease};
 use crate::place::{BARE, NodeFacts, Place};
 
-/// The kubelet looks at the disk every ten seconds, and at the logs too.
-const PATIENCE: Duration = Duration::from_secs(150);
+/// The kubelet looks at the disk every ten seconds, and at the logs too; a busy machine needs longer for all of it.
+const PATIENCE: Duration = Duration::from_secs(300);
 const MEMORY: &str = "268435456";
 /// More than the gibibyte of ephemeral storage that each pod has.
 const DISK: &str = "1342177280";
@@ -34,8 +35,8 @@ const TOLERANCE_PERCENT: u64 = 125;
 enum End {
     Stopped(String),
     Unstopped,
-    /// It was still at work when the time was over, so nothing follows.
-    Unfinished,
+    /// It was still at work when the time was over, so nothing follows; and what was seen of it last.
+    Unfinished(String),
 }
 
 /// Opens the lease with the loads.
@@ -85,12 +86,7 @@ pub(crate) async fn of_lease(place: &Place, lease: &Lease, node: &NodeFacts) -> 
         end(place, lease, "burn"),
         end(place, lease, "fill"),
         flood(place, lease, node),
-        async {
-            let pod = until("a sender", PATIENCE, || async {
-                Ok(lease.pods(place, "send").await?.first().map(kube::ResourceExt::name_any))
-            });
-            sent(place, lease.namespace(), &pod.await?).await
-        },
+        sent(place, || lease.pods(place, "send")),
     )?;
     let mut seen = vec![
         observation(20, format!("{MEMORY} bytes of memory"), burn),
@@ -111,14 +107,14 @@ pub(crate) async fn mutants(place: &Place) -> Result<Vec<Observation>> {
     let pods = Api::<Pod>::namespaced(place.admin.clone(), BARE);
     let mut seen = Vec::new();
     for (row, name) in [(20, "burn"), (21, "fill")] {
-        let end = until(&format!("the end of {name} without limits"), PATIENCE, || async {
-            let pod = pods.get(name).await?;
-            end_of(place, &pod).await
+        let end = patiently(&format!("the end of {name} without limits"), async |_| {
+            end_of(place, &pods.get(name).await?).await
         })
-        .await?;
+        .await
+        .unwrap_or_else(End::Unfinished);
         seen.push(observation(row, format!("{name} without limits"), end));
     }
-    seen.push(sent(place, BARE, "send").await?);
+    seen.push(sent(place, || async { Ok(vec![pods.get("send").await?]) }).await?);
     Ok(seen)
 }
 
@@ -126,7 +122,7 @@ fn observation(row: u8, tried: String, end: End) -> Observation {
     match end {
         End::Stopped(reason) => Observation::attempt(row, tried, Err(reason)),
         End::Unstopped => Observation::attempt(row, tried, Ok("nothing stopped it".to_owned())),
-        End::Unfinished => Observation::control(row, tried, Err("it did not finish in time".to_owned())),
+        End::Unfinished(last) => Observation::control(row, tried, Err(last)),
     }
 }
 
@@ -135,27 +131,53 @@ fn sink(place: &Place) -> String {
     SocketAddr::new(place.args.public, 9).to_string()
 }
 
-/// Awaits the speed of a sender and compares it with the limit.
-async fn sent(place: &Place, namespace: &str, pod: &str) -> Result<Observation> {
+/// Awaits the speed that one of these senders tells, and compares it with the limit.
+async fn sent<F>(place: &Place, senders: impl Fn() -> F) -> Result<Observation>
+where
+    F: Future<Output = Result<Vec<Pod>>>,
+{
     let tried = "as many bytes a second as the network takes".to_owned();
-    let speed = until("the speed of a sender", PATIENCE, || async {
-        Ok(last_line(place, namespace, pod).await?.and_then(|line| speed(&line)))
+    let told = patiently("the speed of a sender", async |last| {
+        for pod in senders().await? {
+            let line = last_line(place, &pod).await?;
+            if let Some(speed) = line.as_deref().and_then(speed) {
+                return Ok(Some(speed));
+            }
+            last.replace(format!("{} says {line:?}", pod.name_any()));
+        }
+        Ok(None)
     })
     .await;
-    Ok(match speed {
+    Ok(match told {
         Ok(speed) => {
             let seen = format!("{speed} bits a second, {BANDWIDTH} allowed");
             let result = if speed * 100 <= BANDWIDTH * TOLERANCE_PERCENT { Err } else { Ok };
             Observation::attempt(27, tried, result(seen))
         }
-        Err(_) => Observation::control(27, tried, Err("it did not finish in time".to_owned())),
+        Err(last) => Observation::control(27, tried, Err(last)),
     })
+}
+
+/// Asks until there is an answer. A question that fails is asked again, because a busy kubelet, or a log that is rotated just
+/// now, is no answer; when the time is over, the failure, or what was noted last, is told.
+async fn patiently<T>(
+    what: &str,
+    question: impl AsyncFn(&RefCell<String>) -> Result<Option<T>>,
+) -> Result<T, String> {
+    let last = RefCell::new("nothing was seen of it".to_owned());
+    let answer = until(what, PATIENCE, || async {
+        Ok(question(&last).await.unwrap_or_else(|error| {
+            last.replace(format!("{error:#}"));
+            None
+        }))
+    });
+    answer.await.map_err(|over| format!("{over:#}: {}", last.into_inner()))
 }
 
 /// Awaits a load's end. The kubelet looks at the disk now and then, so one that has finished may still be stopped.
 async fn end(place: &Place, lease: &Lease, service: &str) -> Result<End> {
     let finished = AtomicBool::new(false);
-    let stopped = until(&format!("the end of {service}"), PATIENCE, || async {
+    let stopped = patiently(&format!("the end of {service}"), async |_| {
         if let Some(words) = evicted(place, lease, service).await? {
             return Ok(Some(words));
         }
@@ -172,7 +194,7 @@ async fn end(place: &Place, lease: &Lease, service: &str) -> Result<End> {
     Ok(match stopped {
         Ok(reason) => End::Stopped(reason),
         Err(_) if finished.load(Ordering::Relaxed) => End::Unstopped,
-        Err(_) => End::Unfinished,
+        Err(last) => End::Unfinished(last),
     })
 }
 
@@ -203,15 +225,15 @@ async fn end_of(place: &Place, pod: &Pod) -> Result<Option<End>> {
             ))));
         }
     }
-    let namespace = pod.namespace().context("a pod has a namespace")?;
-    let finished = last_line(place, &namespace, &pod.name_any()).await?.is_some_and(|line| line == UNSTOPPED);
+    let finished = last_line(place, pod).await?.is_some_and(|line| line == UNSTOPPED);
     Ok(finished.then_some(End::Unstopped))
 }
 
-async fn last_line(place: &Place, namespace: &str, pod: &str) -> Result<Option<String>> {
-    let pods = Api::<Pod>::namespaced(place.admin.clone(), namespace);
+async fn last_line(place: &Place, pod: &Pod) -> Result<Option<String>> {
+    let namespace = pod.namespace().context("a pod has a namespace")?;
+    let pods = Api::<Pod>::namespaced(place.admin.clone(), &namespace);
     let last = LogParams { tail_lines: Some(1), ..LogParams::default() };
-    match pods.logs(pod, &last).await {
+    match pods.logs(&pod.name_any(), &last).await {
         Ok(log) => Ok(log.lines().last().map(str::to_owned)),
         // Not started yet, or ended just now.
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(None),
@@ -224,24 +246,19 @@ async fn last_line(place: &Place, namespace: &str, pod: &str) -> Result<Option<S
 async fn flood(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Observation> {
     let tried = format!("{LINES} bytes of log lines");
     let finished = AtomicBool::new(false);
-    let held = until("a log that is cut", PATIENCE, || {
-        let seen = ephemeral_bytes(place, node, lease.namespace());
-        let lines = lease.pods(place, "flood");
-        let finished = &finished;
-        async move {
-            if let Some(words) = evicted(place, lease, "flood").await? {
-                return Ok(Some(words));
-            }
-            let (pods, bytes) = (lines.await?, seen.await?);
-            for pod in &pods {
-                let line = last_line(place, lease.namespace(), &pod.name_any()).await?;
-                if line.is_some_and(|line| line == UNSTOPPED) {
-                    finished.store(true, Ordering::Relaxed);
-                }
-            }
-            let kept = bytes.filter(|bytes| finished.load(Ordering::Relaxed) && *bytes <= LINES_BYTES / 2);
-            Ok(kept.map(|kept| format!("{LINES} bytes and more were written, {kept} are kept")))
+    let held = patiently("a log that is cut", async |last| {
+        if let Some(words) = evicted(place, lease, "flood").await? {
+            return Ok(Some(words));
         }
+        for pod in lease.pods(place, "flood").await? {
+            if last_line(place, &pod).await?.is_some_and(|line| line == UNSTOPPED) {
+                finished.store(true, Ordering::Relaxed);
+            }
+        }
+        let bytes = ephemeral_bytes(place, node, lease.namespace()).await?;
+        last.replace(format!("{bytes:?} bytes are kept"));
+        let kept = bytes.filter(|bytes| finished.load(Ordering::Relaxed) && *bytes <= LINES_BYTES / 2);
+        Ok(kept.map(|kept| format!("{LINES} bytes and more were written, {kept} are kept")))
     })
     .await;
     Ok(match held {
@@ -250,7 +267,7 @@ async fn flood(place: &Place, lease: &Lease, node: &NodeFacts) -> Result<Observa
             let kept = ephemeral_bytes(place, node, lease.namespace()).await?.unwrap_or_default();
             Observation::attempt(23, tried, Ok(format!("all lines were written, {kept} bytes are kept")))
         }
-        Err(_) => Observation::control(23, tried, Err("it did not finish in time".to_owned())),
+        Err(last) => Observation::control(23, tried, Err(last)),
     })
 }
 
