@@ -30,5 +30,7 @@ pub use follower::{Cursor, FollowError, Followed, FollowerConfig, LogFollower};
 pub use revert::Revert;
 pub use rewards::{RewardsClient, RewardsError};
 pub use rpc::{At, Block, Rpc, RpcError};
-pub use sender::{Mined, Outcome, SendError, SenderConfig, TxSender};
+pub use sender::{
+    Journal, JournalEntry, JournalError, JournalFuture, Mined, Outcome, SendError, SenderConfig, TxSender,
+};
 pub use signer::HotKey;

@@ -261,7 +261,12 @@ impl Rpc {
 
     /// The first nonce of an account that no mined transaction has used.
     pub async fn mined_nonce(&self, account: Address) -> Result<u64, RpcError> {
-        let nonce: U64 = self.request("eth_getTransactionCount", json!([account, "latest"])).await?;
+        self.nonce_at(account, At::Latest).await
+    }
+
+    /// The first nonce of an account that no transaction has used up to there.
+    pub async fn nonce_at(&self, account: Address, at: At) -> Result<u64, RpcError> {
+        let nonce: U64 = self.request("eth_getTransactionCount", json!([account, at.param()])).await?;
         Ok(nonce.to())
     }
 

@@ -1,18 +1,24 @@
 //! Sends transactions of one key, one actor per key.
 //!
-//! The actor owns the key's nonces. Each call is simulated, signed with an explicit nonce, broadcast, and followed
-//! until it is as deep in the chain as configured. A transaction that does not get in is replaced under the same
-//! nonce with a higher fee; one that a reorganisation drops is broadcast again, with the same bytes. All calls of
+//! The actor owns the key's nonces. Each call is simulated, signed with an explicit nonce, written down, broadcast,
+//! and followed until it is as deep in the chain as configured. A transaction that does not get in is replaced under
+//! the same nonce with a higher fee; one that a reorganisation drops is broadcast again, with the same bytes. With a
+//! [`Journal`] a process that dies loses none of that: the next one takes up what is not final. All calls of
 //! Leasehold are idempotent, so a caller that hears [`Outcome::Rejected`] may simply ask again.
 
 mod actor;
 mod broadcast;
 mod fees;
+mod finality;
+mod journal;
+mod recovery;
+mod watching;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alloy::primitives::{Address, B256};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::calls::Call;
 use crate::deployment::Deployment;
@@ -20,6 +26,8 @@ use crate::event::LoggedEvent;
 use crate::revert::Revert;
 use crate::rpc::{Receipt, Rpc, RpcError};
 use crate::signer::HotKey;
+
+pub use journal::{Journal, JournalEntry, JournalError, JournalFuture};
 
 /// How a sender behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +46,8 @@ pub struct SenderConfig {
     pub attempts: u32,
     /// How many transactions may be on their way at once.
     pub max_in_flight: usize,
+    /// Time between two looks at what became final, with a journal.
+    pub finality_interval: Duration,
 }
 
 impl Default for SenderConfig {
@@ -50,6 +60,7 @@ impl Default for SenderConfig {
             confirmations: 1,
             attempts: 5,
             max_in_flight: 16,
+            finality_interval: Duration::from_secs(12),
         }
     }
 }
@@ -144,6 +155,18 @@ pub enum SendError {
         /// The nonce.
         nonce: u64,
     },
+    /// It could not be written down, so it was not broadcast.
+    #[error("failed to write {call} down before it is sent")]
+    Journal {
+        /// The function.
+        call: &'static str,
+        /// The cause.
+        #[source]
+        source: JournalError,
+    },
+    /// Another process has taken over the key's journal, and sends from now on.
+    #[error("another process sends with this key now")]
+    TakenOver,
     /// The actor has ended.
     #[error("the transaction sender has stopped")]
     Stopped,
@@ -154,10 +177,12 @@ impl SendError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Rpc { source, .. } => source.is_retriable(),
-            Self::Failed { .. } | Self::FeeTooHigh { .. } | Self::NonceTaken { .. } | Self::NoGas { .. } => {
-                true
-            }
-            Self::Reverted { .. } | Self::Refused { .. } | Self::Stopped => false,
+            Self::Failed { .. }
+            | Self::FeeTooHigh { .. }
+            | Self::NonceTaken { .. }
+            | Self::NoGas { .. }
+            | Self::Journal { .. } => true,
+            Self::Reverted { .. } | Self::Refused { .. } | Self::TakenOver | Self::Stopped => false,
         }
     }
 }
@@ -179,24 +204,91 @@ struct Job {
     reply: oneshot::Sender<Outcome>,
 }
 
+/// How far an actor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The journal is not read yet.
+    Opening,
+    /// Transactions of an earlier process are on their way.
+    Recovering,
+    /// Every earlier transaction has met its fate.
+    Ready,
+    /// Another process has the journal.
+    TakenOver,
+}
+
 /// A handle to the actor of one key. Clones share it; the actor ends after the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct TxSender {
     account: Address,
     jobs: mpsc::Sender<Job>,
+    stage: watch::Receiver<Stage>,
 }
 
 impl TxSender {
     /// Starts the actor for `key` on the current tokio runtime. No other sender may use the key meanwhile.
     ///
-    /// `deployment` is only used to read the events of receipts.
+    /// `deployment` is only used to read the events of receipts. What is on its way is forgotten with the process.
     pub fn spawn(rpc: Rpc, deployment: Deployment, key: HotKey, config: SenderConfig) -> Self {
+        Self::start(rpc, deployment, key, config, None)
+    }
+
+    /// Starts an actor that first takes up what the journal holds, and sends nothing that it does not hold.
+    pub fn spawn_with_journal(
+        rpc: Rpc,
+        deployment: Deployment,
+        key: HotKey,
+        config: SenderConfig,
+        journal: impl Journal + 'static,
+    ) -> Self {
+        Self::start(rpc, deployment, key, config, Some(Box::new(journal)))
+    }
+
+    fn start(
+        rpc: Rpc,
+        deployment: Deployment,
+        key: HotKey,
+        config: SenderConfig,
+        journal: Option<Box<dyn Journal>>,
+    ) -> Self {
         let (jobs, queue) = mpsc::channel(64);
+        let (stage, seen) = watch::channel(Stage::Opening);
         let account = key.address();
-        let chain_id = deployment.chain_id;
-        let read = move |receipt: &Receipt| mined(&deployment, receipt);
-        tokio::spawn(actor::Actor::new(rpc, chain_id, key, config, queue, Box::new(read)).run());
-        Self { account, jobs }
+        let actor = actor::Actor {
+            chain_id: deployment.chain_id,
+            read: Box::new(move |receipt| mined(&deployment, receipt)),
+            rpc,
+            key,
+            config,
+            queue,
+            next_nonce: None,
+            in_flight: BTreeMap::new(),
+            finished: BTreeMap::new(),
+            journal,
+            unwritten: false,
+            stage,
+        };
+        tokio::spawn(actor.run());
+        Self { account, jobs, stage: seen }
+    }
+
+    /// Waits until what an earlier process sent is in a block or given up. What is read from the chain after this
+    /// knows of it.
+    pub async fn ready(&self) -> Result<(), SendError> {
+        let mut stage = self.stage.clone();
+        match stage.wait_for(|stage| matches!(stage, Stage::Ready | Stage::TakenOver)).await.as_deref() {
+            Ok(Stage::TakenOver) => Err(SendError::TakenOver),
+            Ok(_) => Ok(()),
+            Err(_) => Err(SendError::Stopped),
+        }
+    }
+
+    /// Waits until another process has taken over the journal; for ever if that never happens.
+    pub async fn taken_over(&self) {
+        let mut stage = self.stage.clone();
+        if stage.wait_for(|stage| *stage == Stage::TakenOver).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// The account that signs and pays.

@@ -10,6 +10,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use crate::gate::Gate;
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -54,6 +56,11 @@ pub struct FaultyRpc {
 impl FaultyRpc {
     /// Listens on a free port of loopback and passes requests on to `upstream`, `http://HOST:PORT`.
     pub async fn start(upstream: &str) -> Result<Self> {
+        Self::start_behind(upstream, Gate::default()).await
+    }
+
+    /// The same, with every request passing through `gate`.
+    pub async fn start_behind(upstream: &str, gate: Gate) -> Result<Self> {
         let upstream = upstream.strip_prefix("http://").context("only http is passed on")?.to_owned();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -61,10 +68,10 @@ impl FaultyRpc {
         let shared = Arc::clone(&state);
         let server = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (upstream, state) = (upstream.clone(), Arc::clone(&shared));
+                let (upstream, state, gate) = (upstream.clone(), Arc::clone(&shared), gate.clone());
                 tokio::spawn(async move {
                     // A cut connection is what this proxy is for.
-                    let _cut = serve(client, &upstream, &state).await;
+                    let _cut = serve(client, &upstream, &state, &gate).await;
                 });
             }
         });
@@ -103,7 +110,7 @@ fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
 }
 
 /// Answers one request, then closes.
-async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>) -> Result<()> {
+async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>, gate: &Gate) -> Result<()> {
     let mut client = BufReader::new(client);
     let body = read_body(&mut client).await?;
     let request: Value = serde_json::from_slice(&body)?;
@@ -113,6 +120,7 @@ async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>) -> Resul
         state.requests.push(method.clone());
         state.fault.clone()
     };
+    let number = gate.before(&method).await;
     let id = &request["id"];
     let (status, answer) = match fault {
         Fault::DropRequests => return Ok(()),
@@ -144,6 +152,7 @@ async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>) -> Resul
         }
         _ => (200, pass_on(upstream, &request).await?),
     };
+    gate.after(number).await;
     let head = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         answer.len()

@@ -7,10 +7,12 @@
 pub mod anvil;
 pub mod contracts;
 pub mod faulty_rpc;
+pub mod gate;
 #[allow(missing_docs, reason = "documented by its own module")]
 pub mod mock_api;
 pub mod test_market;
 
 pub use anvil::Anvil;
 pub use faulty_rpc::{Fault, FaultyRpc};
+pub use gate::{Gate, Moment};
 pub use test_market::TestMarket;

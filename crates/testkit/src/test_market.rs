@@ -161,7 +161,8 @@ impl TestMarket {
 
 /// Sender settings for a chain that answers at once.
 pub fn quick() -> SenderConfig {
-    SenderConfig { poll_interval: Duration::from_millis(20), ..SenderConfig::default() }
+    let finality_interval = Duration::from_millis(100);
+    SenderConfig { poll_interval: Duration::from_millis(20), finality_interval, ..SenderConfig::default() }
 }
 
 /// The worked example's prices.

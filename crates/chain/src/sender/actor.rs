@@ -1,24 +1,21 @@
 //! The actor: a queue of calls in, transactions of one key out, in the order of their nonces.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use alloy::consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy::eips::eip2718::Encodable2718;
-use alloy::primitives::{B256, U256};
-use tokio::sync::{mpsc, oneshot};
+use alloy::primitives::{B256, Bytes, U256};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::broadcast::Broadcast;
 use super::fees::Fees;
-use super::{Job, Mined, Outcome, SendError, SenderConfig};
+use super::finality::Finished;
+use super::journal::{Journal, JournalEntry, JournalError};
+use super::{Job, Mined, Outcome, SendError, SenderConfig, Stage};
 use crate::calls::Call;
 use crate::rpc::{At, CallRequest, Receipt, Rpc, RpcError};
 use crate::signer::HotKey;
-
-/// Signed bytes of finished transactions that are kept in case a reorganisation drops them.
-const KEPT: usize = 64;
-/// How often a nonce may look consumed, without a receipt of ours, before it counts as somebody else's.
-const MISSING_LIMIT: u32 = 5;
 
 /// Asks the node until it answers, the configured number of times.
 macro_rules! retry {
@@ -34,57 +31,87 @@ macro_rules! retry {
 }
 
 /// A transaction on its way.
-struct InFlight {
-    name: &'static str,
-    request: TxEip1559,
-    hashes: Vec<B256>,
-    raw: Vec<u8>,
-    signed_at: Instant,
-    sent_at: Instant,
-    missing: u32,
-    reply: oneshot::Sender<Outcome>,
+pub(super) struct InFlight {
+    pub(super) call: String,
+    pub(super) request: TxEip1559,
+    pub(super) hashes: Vec<B256>,
+    pub(super) raw: Bytes,
+    pub(super) signed_at: Instant,
+    /// When it was broadcast last; never by this process if it came from the journal.
+    pub(super) sent_at: Option<Instant>,
+    pub(super) missing: u32,
+    /// Who waits for it; nobody does for one that an earlier process sent.
+    pub(super) reply: Option<Waiting>,
 }
 
-type ReadReceipt = Box<dyn Fn(&Receipt) -> Mined + Send + Sync>;
+/// A caller that waits for a transaction.
+pub(super) struct Waiting {
+    pub(super) call: &'static str,
+    pub(super) outcome: oneshot::Sender<Outcome>,
+}
+
+pub(super) type ReadReceipt = Box<dyn Fn(&Receipt) -> Mined + Send + Sync>;
 
 pub(super) struct Actor {
-    rpc: Rpc,
-    chain_id: u64,
-    key: HotKey,
-    config: SenderConfig,
-    queue: mpsc::Receiver<Job>,
-    read: ReadReceipt,
-    next_nonce: Option<u64>,
-    in_flight: BTreeMap<u64, InFlight>,
-    finished: VecDeque<(u64, Vec<u8>)>,
+    pub(super) rpc: Rpc,
+    pub(super) chain_id: u64,
+    pub(super) key: HotKey,
+    pub(super) config: SenderConfig,
+    pub(super) queue: mpsc::Receiver<Job>,
+    pub(super) read: ReadReceipt,
+    pub(super) next_nonce: Option<u64>,
+    pub(super) in_flight: BTreeMap<u64, InFlight>,
+    /// In a block, but not in one that the chain cannot give up any more.
+    pub(super) finished: BTreeMap<u64, Finished>,
+    pub(super) journal: Option<Box<dyn Journal>>,
+    /// Whether the journal may hold more than what is here.
+    pub(super) unwritten: bool,
+    pub(super) stage: watch::Sender<Stage>,
 }
 
 impl Actor {
-    pub(super) fn new(
-        rpc: Rpc,
-        chain_id: u64,
-        key: HotKey,
-        config: SenderConfig,
-        queue: mpsc::Receiver<Job>,
-        read: ReadReceipt,
-    ) -> Self {
-        let (in_flight, finished) = (BTreeMap::new(), VecDeque::new());
-        Self { rpc, chain_id, key, config, queue, read, next_nonce: None, in_flight, finished }
-    }
-
     pub(super) async fn run(mut self) {
+        if !self.recover().await {
+            return;
+        }
         let mut tick = tokio::time::interval(self.config.poll_interval);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut final_tick = tokio::time::interval(self.config.finality_interval);
+        for ticks in [&mut tick, &mut final_tick] {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         let mut open = true;
         while open || !self.in_flight.is_empty() {
             let room = self.in_flight.len() < self.config.max_in_flight.max(1);
+            // What an earlier process sent comes first: a call is simulated on the state that it leaves.
+            let recovered = self.in_flight.values().all(|entry| entry.reply.is_some());
+            let stage = if recovered { Stage::Ready } else { Stage::Recovering };
+            self.stage.send_if_modified(|present| {
+                let changes = *present != Stage::TakenOver && *present != stage;
+                if changes {
+                    *present = stage;
+                }
+                changes
+            });
+            if *self.stage.borrow() == Stage::TakenOver {
+                return self.give_up();
+            }
+            let unsettled = self.journal.is_some() && (self.unwritten || !self.finished.is_empty());
             tokio::select! {
-                job = self.queue.recv(), if open && room => match job {
+                job = self.queue.recv(), if open && room && recovered => match job {
                     Some(Job { call, reply }) => self.start(call, reply).await,
                     None => open = false,
                 },
                 _ = tick.tick(), if !self.in_flight.is_empty() => self.look().await,
+                _ = final_tick.tick(), if unsettled => self.look_for_finality().await,
             }
+        }
+    }
+
+    /// Another process sends with this key now, and follows what is on its way.
+    fn give_up(self) {
+        tracing::error!("another process sends with this key: nothing more is sent by this one");
+        for waiting in self.in_flight.into_values().filter_map(|entry| entry.reply) {
+            answer(waiting.outcome, Outcome::Rejected(SendError::TakenOver));
         }
     }
 
@@ -94,15 +121,24 @@ impl Actor {
             Ok(request) => match self.broadcast_first(call.name, request).await {
                 Ok((request, hash, raw)) => {
                     let now = Instant::now();
-                    let nonce = request.nonce;
-                    let hashes = vec![hash];
-                    let name = call.name;
-                    let (signed_at, sent_at, missing) = (now, now, 0);
-                    let entry = InFlight { name, request, hashes, raw, signed_at, sent_at, missing, reply };
-                    self.in_flight.insert(nonce, entry);
+                    let entry = InFlight {
+                        call: call.name.to_owned(),
+                        hashes: vec![hash],
+                        raw,
+                        signed_at: now,
+                        sent_at: Some(now),
+                        missing: 0,
+                        reply: Some(Waiting { call: call.name, outcome: reply }),
+                        request,
+                    };
+                    self.in_flight.insert(entry.request.nonce, entry);
                     return;
                 }
-                Err(error) => Outcome::Rejected(error),
+                Err(error) => {
+                    // The journal may hold what is not going to be broadcast any more.
+                    self.unwritten = true;
+                    Outcome::Rejected(error)
+                }
             },
             Err(SendError::Reverted { reason, .. }) => Outcome::Reverted(reason),
             Err(error) => Outcome::Rejected(error),
@@ -158,28 +194,26 @@ impl Actor {
         Ok(next)
     }
 
-    /// Broadcasts finished transactions from the nonce `from` on; false if one of them is no longer kept.
-    async fn resend_finished(&self, from: u64) -> bool {
-        let dropped: Vec<_> = self.finished.iter().filter(|(nonce, _)| *nonce >= from).collect();
-        for (nonce, raw) in &dropped {
-            tracing::info!(nonce, "broadcasting a transaction again that the chain dropped");
-            if let Broadcast::Unknown(error) = Broadcast::read(self.rpc.send_raw(raw).await) {
-                tracing::warn!(nonce, %error, "failed to broadcast again");
-            }
-        }
-        dropped.first().is_some_and(|(nonce, _)| *nonce == from)
-    }
-
-    /// Signs and broadcasts, following the nonce or the fee if the node wants another one.
+    /// Signs, writes down and broadcasts, following the nonce or the fee if the node wants another one.
     async fn broadcast_first(
         &mut self,
         call: &'static str,
         mut request: TxEip1559,
-    ) -> Result<(TxEip1559, B256, Vec<u8>), SendError> {
+    ) -> Result<(TxEip1559, B256, Bytes), SendError> {
         let mut attempts = self.config.attempts.max(1);
         loop {
             attempts -= 1;
             let (hash, raw) = self.sign(&request);
+            let entry = JournalEntry {
+                nonce: request.nonce,
+                call: call.to_owned(),
+                hashes: vec![hash],
+                raw: raw.clone(),
+            };
+            self.write_down(Some(entry)).await.map_err(|source| match source {
+                JournalError::TakenOver => SendError::TakenOver,
+                source => SendError::Journal { call, source },
+            })?;
             match Broadcast::read(self.rpc.send_raw(&raw).await) {
                 Broadcast::Accepted => {}
                 Broadcast::Unknown(error) => {
@@ -213,117 +247,10 @@ impl Actor {
         }
     }
 
-    /// Looks after everything on its way, oldest nonce first.
-    async fn look(&mut self) {
-        if let Err(error) = self.try_look().await {
-            tracing::warn!(%error, "failed to look for receipts");
-        }
-    }
-
-    async fn try_look(&mut self) -> Result<(), RpcError> {
-        self.rpc.check_chain(self.chain_id).await?;
-        let head = self.rpc.head().await?;
-        let nonces: Vec<u64> = self.in_flight.keys().copied().collect();
-        let mined = self.rpc.mined_nonce(self.key.address()).await?;
-        if nonces.first().is_some_and(|lowest| mined < *lowest) {
-            self.resend_finished(mined).await;
-        }
-        for nonce in nonces {
-            let Some(entry) = self.in_flight.get(&nonce) else { continue };
-            match self.receipt_of(&entry.hashes).await? {
-                Some(receipt) => {
-                    let depth = head.number.saturating_add(1).saturating_sub(receipt.block_number.to());
-                    if depth >= self.config.confirmations.max(1) {
-                        self.finish(nonce, &receipt);
-                    }
-                }
-                None if mined > nonce => self.count_missing(nonce),
-                None => self.push(nonce).await?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn receipt_of(&self, hashes: &[B256]) -> Result<Option<Receipt>, RpcError> {
-        for hash in hashes.iter().rev() {
-            if let Some(receipt) = self.rpc.receipt(*hash).await? {
-                return Ok(Some(receipt));
-            }
-        }
-        Ok(None)
-    }
-
-    fn finish(&mut self, nonce: u64, receipt: &Receipt) {
-        let Some(entry) = self.in_flight.remove(&nonce) else { return };
-        self.finished.push_back((nonce, entry.raw));
-        if self.finished.len() > KEPT {
-            self.finished.pop_front();
-        }
-        answer(entry.reply, Outcome::Mined((self.read)(receipt)));
-    }
-
-    /// The nonce is in a block but none of our hashes is: a lagging node, or somebody else with the key.
-    fn count_missing(&mut self, nonce: u64) {
-        let Some(entry) = self.in_flight.get_mut(&nonce) else { return };
-        entry.missing += 1;
-        if entry.missing < MISSING_LIMIT {
-            return;
-        }
-        if let Some(InFlight { name: call, reply, .. }) = self.in_flight.remove(&nonce) {
-            answer(reply, Outcome::Rejected(SendError::NonceTaken { call, nonce }));
-        }
-    }
-
-    /// Broadcasts again what is not in a block, with a higher fee when it is time.
-    async fn push(&mut self, nonce: u64) -> Result<(), RpcError> {
-        let now = Instant::now();
-        let Some(entry) = self.in_flight.get(&nonce) else { return Ok(()) };
-        if now - entry.signed_at >= self.config.bump_after {
-            self.bump(nonce, now).await?;
-        } else if now - entry.sent_at >= self.config.rebroadcast_after {
-            self.report(nonce, Broadcast::read(self.rpc.send_raw(&entry.raw).await));
-            if let Some(entry) = self.in_flight.get_mut(&nonce) {
-                entry.sent_at = now;
-            }
-        }
-        Ok(())
-    }
-
-    async fn bump(&mut self, nonce: u64, now: Instant) -> Result<(), RpcError> {
-        let (head, tip) = (self.rpc.head().await?, self.rpc.suggested_tip().await?);
-        let fresh = Fees::fresh(head.base_fee.unwrap_or(0), tip);
-        let Some(entry) = self.in_flight.get(&nonce) else { return Ok(()) };
-        let Some(raised) = fees(&entry.request).bumped(fresh, self.config.max_fee_per_gas) else {
-            tracing::warn!(nonce, limit = self.config.max_fee_per_gas, "the fee has reached its limit");
-            self.report(nonce, Broadcast::read(self.rpc.send_raw(&entry.raw).await));
-            if let Some(entry) = self.in_flight.get_mut(&nonce) {
-                (entry.signed_at, entry.sent_at) = (now, now);
-            }
-            return Ok(());
-        };
-        let mut request = entry.request.clone();
-        set_fees(&mut request, raised);
-        let (hash, raw) = self.sign(&request);
-        tracing::info!(nonce, max_fee = raised.max, "raising the fee of a transaction");
-        self.report(nonce, Broadcast::read(self.rpc.send_raw(&raw).await));
-        if let Some(entry) = self.in_flight.get_mut(&nonce) {
-            entry.hashes.push(hash);
-            (entry.request, entry.raw, entry.signed_at, entry.sent_at) = (request, raw, now, now);
-        }
-        Ok(())
-    }
-
-    fn report(&self, nonce: u64, broadcast: Broadcast) {
-        match broadcast {
-            Broadcast::Accepted => {}
-            other => tracing::warn!(nonce, answer = ?other, "the node did not take a transaction again"),
-        }
-    }
-
-    fn sign(&self, request: &TxEip1559) -> (B256, Vec<u8>) {
+    pub(super) fn sign(&self, request: &TxEip1559) -> (B256, Bytes) {
         let signature = self.key.sign_raw(request.signature_hash());
         let envelope = TxEnvelope::from(request.clone().into_signed(signature));
-        (*envelope.tx_hash(), envelope.encoded_2718())
+        (*envelope.tx_hash(), envelope.encoded_2718().into())
     }
 
     /// Waits before a request is tried again, or says why it is not.
@@ -344,16 +271,16 @@ impl Actor {
     }
 }
 
-fn fees(request: &TxEip1559) -> Fees {
+pub(super) fn fees(request: &TxEip1559) -> Fees {
     Fees { max: request.max_fee_per_gas, tip: request.max_priority_fee_per_gas }
 }
 
-fn set_fees(request: &mut TxEip1559, fees: Fees) {
+pub(super) fn set_fees(request: &mut TxEip1559, fees: Fees) {
     request.max_fee_per_gas = fees.max;
     request.max_priority_fee_per_gas = fees.tip;
 }
 
-fn answer(reply: oneshot::Sender<Outcome>, outcome: Outcome) {
+pub(super) fn answer(reply: oneshot::Sender<Outcome>, outcome: Outcome) {
     // The caller may have stopped waiting; the transaction goes on without it.
     if let Err(outcome) = reply.send(outcome) {
         tracing::debug!(?outcome, "nobody waits for the outcome");

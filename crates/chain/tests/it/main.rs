@@ -6,6 +6,7 @@ mod differential;
 mod digests;
 mod disputes;
 mod faults;
+mod journal;
 mod life_cycle;
 mod reorgs;
 mod reverts;
