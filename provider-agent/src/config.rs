@@ -139,6 +139,8 @@ pub struct Kubernetes {
     /// The system namespace, with the `ComputeLease` objects and manifest Secrets.
     pub namespace: String,
     pub cluster_domain: String,
+    /// The ConfigMap in that namespace that holds the transactions on their way. No two agents may share one.
+    pub journal: String,
     /// Storage that may be sold in this cluster. Default: the sum of the nodes' allocatable ephemeral storage.
     pub storage_capacity: Option<Bytes>,
 }
@@ -242,6 +244,12 @@ pub struct Settlement {
     pub interval: Seconds,
     /// A running lease settles only when at least this much is signed and unpaid, in whole tokens.
     pub minimum_amount: Decimal,
+    /// What one whole coin of the chain is worth, in whole tokens. Without it gas is not counted.
+    pub coin_price: Option<Decimal>,
+    /// A settlement of running leases moves at least this many times what its gas costs.
+    pub gas_multiple: u32,
+    /// What has waited this long is settled as soon as it pays for its own gas.
+    pub longest_hold: Seconds,
     /// How long after the end the tenant may take to sign before the agent claims alone.
     pub countersign_timeout: Seconds,
 }
@@ -316,6 +324,7 @@ impl Default for Kubernetes {
         Self {
             namespace: "leasehold-system".into(),
             cluster_domain: "cluster.local".into(),
+            journal: "leasehold-agent-transactions".into(),
             storage_capacity: None,
         }
     }
@@ -372,6 +381,9 @@ impl Default for Settlement {
         Self {
             interval: Seconds(6 * 3600),
             minimum_amount: Decimal::ZERO,
+            coin_price: None,
+            gas_multiple: 200,
+            longest_hold: Seconds(7 * 24 * 3600),
             countersign_timeout: Seconds(3600),
         }
     }

@@ -96,6 +96,7 @@ impl Shared {
             Effect::Settle(statements) => self.settle(statements).await,
             Effect::Claim(claims) => self.claim(claims).await,
             Effect::Finalize(bids) => self.finalize(bids).await,
+            Effect::Resolve(bid) => self.resolve(*bid).await,
             Effect::ApplyComputeLease { lease, object } => self.apply_compute_lease(lease, &object).await,
             Effect::StoreManifest { lease, secret, object, reply } => {
                 self.store_manifest(lease, &secret, &object, reply).await;

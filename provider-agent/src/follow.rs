@@ -78,7 +78,9 @@ impl Follow {
         is_complete: bool,
         caught_up: &mut bool,
     ) -> Result<(), Stopped> {
-        self.agent.deliver(Event::Head(Head { number: head.number, timestamp: head.timestamp })).await?;
+        let gas_price = head.base_fee.unwrap_or_default();
+        let news = Head { number: head.number, timestamp: head.timestamp, gas_price };
+        self.agent.deliver(Event::Head(news)).await?;
         for (timestamp, events) in held.take_up_to(head.number.saturating_sub(self.confirmations)) {
             for event in events {
                 if let Some(news) = self.news(event, timestamp) {

@@ -7,9 +7,11 @@ pub mod agent;
 pub mod bidding;
 pub mod inventory;
 pub mod pricing;
+pub mod settling;
 
 pub mod config;
 pub mod identity;
+pub mod journal;
 pub mod key;
 
 pub mod cluster;

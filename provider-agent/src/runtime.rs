@@ -21,7 +21,9 @@ use crate::follow::Follow;
 use crate::gateway::connections::{Bounded, bound_requests};
 use crate::gateway::{self, Gateway, tls};
 use crate::inbox::{AgentHandle, Callers, Message, QUEUE};
+use crate::journal::ConfigMapJournal;
 use crate::metrics::Metrics;
+use crate::settling::SettlingRules;
 use crate::standing::StandingWatch;
 use crate::{clock, key, pricing};
 
@@ -63,8 +65,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let sender_config =
         SenderConfig { poll_interval: duration(config.chain.poll_interval), ..SenderConfig::default() };
+    let journal =
+        ConfigMapJournal::new(kubernetes.clone(), &config.kubernetes.namespace, &config.kubernetes.journal);
+    let sender =
+        TxSender::spawn_with_journal(rpc.clone(), deployment, operator_key.clone(), sender_config, journal);
+    let rival = tokio::spawn(watch_for_a_rival(sender.clone(), shutdown.clone()));
     let effects = Effects::new(Shared {
-        sender: TxSender::spawn(rpc.clone(), deployment, operator_key.clone(), sender_config),
+        sender,
         chain: chain.clone(),
         key: operator_key.clone(),
         provider: policy.provider,
@@ -112,7 +119,18 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     shutdown.cancel();
     gateway.await.context("the gateway's task ended badly")??;
     admin.await.context("the admin server's task ended badly")??;
-    Ok(())
+    rival.await.context("the watch for another agent ended badly")?
+}
+
+/// Ends the process when another one sends with its key: two would only disturb each other.
+async fn watch_for_a_rival(sender: TxSender, shutdown: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        () = sender.taken_over() => {
+            shutdown.cancel();
+            anyhow::bail!("another agent with the same operator key has started; only one may run")
+        }
+    }
 }
 
 /// The core with its surroundings.
@@ -294,7 +312,6 @@ pub fn rules(
     windows: Windows,
 ) -> Result<Rules, pricing::Error> {
     let decimals = chain.deployment().token_decimals;
-    let minimum = config.settlement.minimum_amount;
     Ok(Rules {
         policy,
         chain_id: chain.deployment().chain_id,
@@ -304,8 +321,7 @@ pub fn rules(
         namespace: config.kubernetes.namespace.clone(),
         max_head_age: config.chain.max_head_age.0,
         decline_margin: config.terms.decline_margin.0,
-        settlement_interval: config.settlement.interval.0,
-        settlement_minimum: pricing::parse_amount("settlement.minimum_amount", minimum, decimals)?,
+        settling: SettlingRules::new(&config.settlement, decimals)?,
         countersign_timeout: config.settlement.countersign_timeout.0,
         resync_interval: config.resync.interval.0,
     })

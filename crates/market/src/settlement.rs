@@ -171,5 +171,33 @@ pub fn check_statement(lease: &Lease, statement: &Statement, now: Timestamp) -> 
     Ok(())
 }
 
+/// Checks what `settle` checks about a statement of a disputed lease, apart from its signature: what was signed before
+/// the dispute stays owed, up to what is claimed.
+pub fn check_admission(lease: &Lease, statement: &Statement) -> Result<(), StatementProblem> {
+    let (LeaseState::Disputed, Some(pending)) = (lease.state, lease.pending) else {
+        return Err(StatementProblem::WrongState(lease.state));
+    };
+    let (cum, as_of) = (statement.amount_cum, statement.as_of);
+    if cum <= lease.paid {
+        return Err(StatementProblem::BelowPaid { cum, paid: lease.paid });
+    }
+    if as_of > lease.end_at {
+        return Err(StatementProblem::TooLate { as_of, bound: lease.end_at });
+    }
+    if cum > pending.cum {
+        return Err(StatementProblem::AboveCap { cum, cap: pending.cum });
+    }
+    Ok(())
+}
+
+/// What a disputed claim may be raised to, once, by the work between the claim and the dispute, of which `due` is the
+/// price of everything; none if that is no more than what is claimed.
+pub fn supplement_cum(lease: &Lease, due: Amount) -> Option<Amount> {
+    let pending = lease.pending.filter(|_| lease.state == LeaseState::Disputed)?;
+    let cap = cap_cum(pending.cum, lease.rate_cap_e6, pending.at, lease.end_at).ok()?;
+    let cum = claim_cum(due, cap, lease.paid, lease.balance);
+    (cum > pending.cum).then_some(cum)
+}
+
 #[cfg(test)]
 mod tests;

@@ -35,6 +35,8 @@ pub enum Effect {
     Settle(Vec<(Statement, Signature64)>),
     Claim(Vec<(Box<Bid>, Usage)>),
     Finalize(Vec<Bid>),
+    /// Close a dispute by the agreed split, when the arbiter's time is over.
+    Resolve(Box<Bid>),
     /// Server-side apply of the whole object.
     ApplyComputeLease {
         lease: LeaseId,
@@ -75,6 +77,7 @@ pub enum LeaseCall {
     Settle,
     Claim,
     Finalize,
+    Resolve,
 }
 
 /// What a waiting caller is told.
@@ -148,6 +151,14 @@ pub enum LeaseDecline {
 }
 
 impl LeaseCall {
+    /// Whether the contract takes many at once, and passes over what it cannot carry out.
+    pub fn is_batch(self) -> bool {
+        match self {
+            Self::Confirm | Self::Settle | Self::Claim | Self::Finalize => true,
+            Self::Decline | Self::Reclaim | Self::Resolve => false,
+        }
+    }
+
     /// The label in metrics, which is the contract's word.
     pub fn label(self) -> &'static str {
         match self {
@@ -157,6 +168,7 @@ impl LeaseCall {
             Self::Settle => "settle",
             Self::Claim => "claim",
             Self::Finalize => "finalize",
+            Self::Resolve => "resolve",
         }
     }
 }

@@ -123,6 +123,8 @@ pub struct OpenedLease {
 pub struct Head {
     pub number: u64,
     pub timestamp: Timestamp,
+    /// What a unit of gas costs there, in the smallest unit of the chain's coin.
+    pub gas_price: u128,
 }
 
 /// Names a caller that waits for an answer.
@@ -168,6 +170,8 @@ pub enum CallOutcome {
     Mined,
     /// The chain, read again, no longer asked for it, so nothing was sent.
     Unneeded,
+    /// The contract passed over them, in the transaction or in its simulation.
+    Skipped,
     /// It was refused or could not be sent.
     Failed,
 }

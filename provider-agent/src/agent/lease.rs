@@ -5,6 +5,7 @@
 
 mod chain_action;
 mod cluster_action;
+mod dispute;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -43,6 +44,9 @@ pub struct LeaseRecord {
     pub(super) proposals: VecDeque<Proposal>,
     pub(super) write: Slot,
     pub(super) call: Slot,
+    /// Whether a batch passed over it: its next transaction goes alone, so that it holds up nobody and costs nothing if
+    /// it would be passed over again.
+    pub(super) goes_alone: bool,
     /// The lease that the transaction on its way was decided on.
     pub(super) called_on: Option<Lease>,
 }
@@ -106,6 +110,7 @@ impl LeaseRecord {
             proposals: VecDeque::new(),
             write: Slot::default(),
             call: Slot::default(),
+            goes_alone: false,
             called_on: None,
         }
     }
@@ -189,7 +194,11 @@ impl State {
             effects.extend(self.next_write(id, now));
             if let Some(action) = self.next_call(id, now) {
                 effects.extend(action.record());
-                actions.entry(action.call()).or_default().push(action);
+                if self.leases.get(&id).is_some_and(|record| record.goes_alone) {
+                    effects.extend(chain_action::effects(vec![action]));
+                } else {
+                    actions.entry(action.call()).or_default().push(action);
+                }
             }
             orders.extend(self.order_to_fetch(id));
         }
@@ -230,9 +239,16 @@ impl State {
         for id in ids {
             let Some(record) = self.leases.get_mut(id) else { continue };
             match outcome {
-                CallOutcome::Mined if record.lease != record.called_on => record.call.succeeded(),
-                // The chain is ahead of us, refused, or skipped the item, or the node lags: wait before the next look, so that a
-                // disagreement cannot spin and burn gas.
+                CallOutcome::Mined if record.lease != record.called_on => {
+                    record.call.succeeded();
+                    record.goes_alone = false;
+                }
+                CallOutcome::Skipped => {
+                    record.call.failed(now);
+                    record.goes_alone = true;
+                }
+                // The chain is ahead of us or refused, or the node lags: wait before the next look, so that a disagreement cannot
+                // spin and burn gas.
                 CallOutcome::Mined | CallOutcome::Unneeded | CallOutcome::Failed => record.call.failed(now),
             }
         }

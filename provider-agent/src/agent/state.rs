@@ -12,6 +12,7 @@ use super::event::{ChainNews, Head, OpenedLease};
 use super::lease::LeaseRecord;
 use super::orders::{OrderRecord, OutstandingBid};
 use crate::bidding::Policy;
+use crate::settling::SettlingRules;
 
 /// The constants of a run.
 #[derive(Clone, Debug)]
@@ -25,8 +26,7 @@ pub struct Rules {
     pub namespace: String,
     pub max_head_age: u64,
     pub decline_margin: u64,
-    pub settlement_interval: u64,
-    pub settlement_minimum: market::Amount,
+    pub settling: SettlingRules,
     pub countersign_timeout: u64,
     pub resync_interval: u64,
 }
@@ -207,6 +207,7 @@ impl State {
         effects.extend(self.assess_due_orders(now));
         let all: Vec<_> = self.leases.keys().copied().collect();
         effects.extend(self.converge(all, now));
+        effects.extend(self.settle_what_pays(now));
         effects
     }
 

@@ -65,7 +65,7 @@ fn due(bid: &Bid, lease: &Lease, usage: &Usage, as_of: Timestamp) -> Option<Amou
 }
 
 /// The term is over on chain and the operator has published the last usage for exactly this end.
-fn is_final(object: &ComputeLease, lease: &Lease, chain_time: Timestamp) -> bool {
+pub(super) fn is_final(object: &ComputeLease, lease: &Lease, chain_time: Timestamp) -> bool {
     chain_time >= lease.end_at
         && term_end(object.spec.term.as_ref()) == Some(lease.end_at.0)
         && condition::is_true(object.conditions(), condition::USAGE_FINAL)

@@ -1,5 +1,6 @@
 //! Scenarios: events in, whole lists of effects out.
 
+mod disputes;
 mod leases;
 mod orders;
 mod requests;
@@ -15,6 +16,7 @@ use market::{
 
 use super::*;
 use crate::bidding::tests::{NOW, cluster, facts, order, policy, requirements};
+use crate::settling::SettlingRules;
 
 const MARKET: Address = Address::repeat_byte(0x99);
 const CHAIN: u64 = 31_337;
@@ -34,15 +36,20 @@ fn rules() -> Rules {
         namespace: "leasehold-system".into(),
         max_head_age: 60,
         decline_margin: 100,
-        settlement_interval: 600,
-        settlement_minimum: Amount(5),
+        settling: SettlingRules {
+            interval: 600,
+            minimum: Amount(5),
+            gas_multiple: 200,
+            coin_price: None,
+            longest_hold: 86_400,
+        },
         countersign_timeout: 300,
         resync_interval: 60,
     }
 }
 
 fn head(timestamp: Timestamp) -> Event {
-    Event::Head(Head { number: timestamp.0, timestamp })
+    Event::Head(Head { number: timestamp.0, timestamp, gas_price: 0 })
 }
 
 /// A core that has read all logs and sees a head of this very second.

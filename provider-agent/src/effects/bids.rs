@@ -100,6 +100,7 @@ impl Shared {
     /// Signs and posts. The chain is asked first whether a bid of ours is there already, perhaps by a process that died before it saw the receipt:
     /// an order gets one bid of one epoch.
     async fn try_post_bid(&self, order: OrderHash, bid: Bid) -> Result<Timestamp, PostBidError> {
+        self.sender.ready().await.map_err(PostBidError::Send)?;
         let eip712 = self.chain.eip712();
         let ours = |signed: &SignedBid| {
             signed.bid.provider == self.provider

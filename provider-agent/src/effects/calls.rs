@@ -2,10 +2,11 @@
 
 use chain::calls::Call;
 use chain::convert::ConvertError;
-use chain::rpc::At;
-use chain::{ClientError, Outcome};
+use chain::rpc::{At, CallRequest};
+use chain::{ChainEvent, ClientError, Mined, Outcome};
 use market::{
-    Bid, Lease, LeaseId, LeaseState, Signature64, Statement, Timestamp, Usage, check_statement, funded_until,
+    Amount, Bid, Lease, LeaseId, LeaseState, Signature64, Statement, Timestamp, Usage, amount,
+    check_admission, check_statement, funded_until, supplement_cum,
 };
 
 use super::Shared;
@@ -54,7 +55,9 @@ impl Shared {
             |(statement, _), lease, now| {
                 // Settled already, perhaps by a transaction whose receipt was lost: to send it again only costs gas.
                 let is_news = statement.as_of > lease.last_as_of || statement.amount_cum > lease.paid;
-                is_news && check_statement(lease, statement, now).is_ok()
+                is_news
+                    && (check_statement(lease, statement, now).is_ok()
+                        || check_admission(lease, statement).is_ok())
             },
             |statements| self.chain.calls().settle(&statements),
         )
@@ -70,7 +73,14 @@ impl Shared {
         self.call(
             LeaseCall::Claim,
             items,
-            |_, lease, now| lease.state == LeaseState::Active && now >= lease.end_at,
+            |(bid, usage), lease, now| match lease.state {
+                LeaseState::Active => now >= lease.end_at,
+                LeaseState::Disputed => {
+                    let due = amount(&bid.prices, &bid.limits, usage, lease.elapsed(lease.end_at));
+                    supplement_cum(lease, due).is_some()
+                }
+                LeaseState::None | LeaseState::Open | LeaseState::Closed => false,
+            },
             |claims| self.chain.calls().claim(&claims),
         )
         .await;
@@ -82,6 +92,17 @@ impl Shared {
             self.with_ids(bids),
             |_, lease, now| lease.state == LeaseState::Active && now >= lease.end_at,
             |bids| self.chain.calls().finalize(&bids),
+        )
+        .await;
+    }
+
+    pub(super) async fn resolve(&self, bid: Bid) {
+        self.call(
+            LeaseCall::Resolve,
+            self.with_ids(vec![bid]),
+            |_, lease, _| lease.state == LeaseState::Disputed,
+            // Before the arbiter's time is over the contract refuses this of anybody else.
+            |_| self.chain.calls().resolve(&bid, Amount::ZERO, Amount::ZERO),
         )
         .await;
     }
@@ -100,6 +121,12 @@ impl Shared {
         encode: impl FnOnce(Vec<T>) -> Result<Call, ConvertError>,
     ) {
         let ids: Vec<_> = items.iter().map(|(id, _)| *id).collect();
+        // What an earlier process sent must be on chain before the chain is asked whether anything is left to do.
+        if let Err(error) = self.sender.ready().await {
+            tracing::warn!(call = call.label(), error = &error as &dyn std::error::Error, "not sent");
+            let outcome = CallOutcome::Failed;
+            return self.deliver(Event::CallFinished { call, leases: ids, outcome }).await;
+        }
         let (leases, now) = match self.leases_now(&ids).await {
             Ok(read) => read,
             Err(error) => {
@@ -129,19 +156,39 @@ impl Shared {
             self.deliver(Event::CallFinished { call, leases: unneeded, outcome }).await;
         }
         if !wanted.is_empty() {
-            let outcome = self.send_call(call, encode(wanted)).await;
+            let (outcome, skipped) = self.send_call(call, encode(wanted), &wanted_ids).await;
             self.read_leases(&wanted_ids).await;
-            self.deliver(Event::CallFinished { call, leases: wanted_ids, outcome }).await;
+            let (skipped, rest): (Vec<_>, Vec<_>) =
+                wanted_ids.into_iter().partition(|id| skipped.contains(id));
+            for (leases, outcome) in [(rest, outcome), (skipped, CallOutcome::Skipped)] {
+                if !leases.is_empty() {
+                    self.deliver(Event::CallFinished { call, leases, outcome }).await;
+                }
+            }
         }
     }
 
-    async fn send_call(&self, call: LeaseCall, encoded: Result<Call, ConvertError>) -> CallOutcome {
+    /// The outcome, and the leases that the contract passed over.
+    async fn send_call(
+        &self,
+        call: LeaseCall,
+        encoded: Result<Call, ConvertError>,
+        ids: &[LeaseId],
+    ) -> (CallOutcome, Vec<LeaseId>) {
         let name = call.label();
-        match encoded {
+        if let (Ok(encoded), [id]) = (&encoded, ids)
+            && call.is_batch()
+            && self.would_be_skipped(encoded).await
+        {
+            tracing::warn!(call = name, lease = %id, "the contract would pass over it: not sent");
+            self.metrics.items_skipped.with_label_values(&[name]).inc();
+            return (CallOutcome::Skipped, vec![*id]);
+        }
+        let outcome = match encoded {
             Ok(encoded) => match self.send(encoded).await {
                 Outcome::Mined(mined) if mined.success => {
                     tracing::info!(call = name, transaction = %mined.tx_hash, gas = mined.gas_used, "mined");
-                    CallOutcome::Mined
+                    return (CallOutcome::Mined, self.skipped(call, &mined));
                 }
                 Outcome::Mined(mined) => {
                     tracing::warn!(call = name, transaction = %mined.tx_hash, "failed on chain");
@@ -164,7 +211,29 @@ impl Shared {
                 );
                 CallOutcome::Failed
             }
-        }
+        };
+        (outcome, Vec::new())
+    }
+
+    /// Whether the contract, asked now, would do nothing. Without an answer it is sent, which simulates it again.
+    async fn would_be_skipped(&self, call: &Call) -> bool {
+        let request = CallRequest::by(self.sender.account(), call.to, call.data.clone());
+        let done = self.chain.rpc().call(&request, At::Latest).await;
+        done.is_ok_and(|done| done.len() == 32 && done.iter().all(|byte| *byte == 0))
+    }
+
+    fn skipped(&self, call: LeaseCall, mined: &Mined) -> Vec<LeaseId> {
+        let passed_over = mined.events.iter().filter_map(|logged| match &logged.event {
+            ChainEvent::ItemSkipped { lease_id, reason } => Some((*lease_id, reason)),
+            _ => None,
+        });
+        passed_over
+            .map(|(lease, reason)| {
+                tracing::warn!(call = call.label(), %lease, %reason, "the contract passed over it");
+                self.metrics.items_skipped.with_label_values(&[call.label()]).inc();
+                lease
+            })
+            .collect()
     }
 
     /// Sends and counts.

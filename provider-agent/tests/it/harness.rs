@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use chain::ChainClient;
 use chain::rpc::At;
+use chain::{ChainClient, TxSender};
 use crd::{ComputeLease, ComputeLeaseStatus, condition};
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -17,6 +17,7 @@ use provider_agent::config::Config;
 use provider_agent::effects::{Effects, Shared};
 use provider_agent::follow::Follow;
 use provider_agent::inbox::{AgentHandle, QUEUE};
+use provider_agent::journal::ConfigMapJournal;
 use provider_agent::metrics::Metrics;
 use provider_agent::runtime::{Core, rules};
 use serde_json::{Value, json};
@@ -125,7 +126,13 @@ impl Harness {
         let handle = AgentHandle::new(messages);
         let shutdown = CancellationToken::new();
         let effects = Effects::new(Shared {
-            sender: market.sender_through(chain.rpc().clone(), &market.operator, quick()),
+            sender: TxSender::spawn_with_journal(
+                chain.rpc().clone(),
+                deployment,
+                market.operator.clone(),
+                quick(),
+                ConfigMapJournal::new(api.client(), NAMESPACE, &config.kubernetes.journal),
+            ),
             chain: chain.clone(),
             key: market.operator.clone(),
             provider: policy.provider,

@@ -32,7 +32,11 @@ impl Actor {
     /// Broadcasts finished transactions from the nonce `from` on; false if one of them is no longer kept.
     pub(super) async fn resend_finished(&self, from: u64) -> bool {
         for (nonce, finished) in self.finished.range(from..) {
-            tracing::info!(nonce, call = finished.call, "broadcasting a transaction again that the chain dropped");
+            tracing::info!(
+                nonce,
+                call = finished.call,
+                "broadcasting a transaction again that the chain dropped"
+            );
             if let Broadcast::Unknown(error) = Broadcast::read(self.rpc.send_raw(&finished.raw).await) {
                 tracing::warn!(nonce, %error, "failed to broadcast again");
             }
@@ -71,7 +75,8 @@ impl Actor {
         let Some(finished) = self.finished.get(&nonce) else { return Ok(()) };
         if self.receipt_of(&finished.hashes).await?.is_none() {
             tracing::error!(
-                nonce, call = finished.call,
+                nonce,
+                call = finished.call,
                 "after a reorganisation a transaction sent elsewhere with the same key used this nonce"
             );
         }
@@ -105,8 +110,10 @@ impl Actor {
             hashes: hashes.to_vec(),
             raw: raw.clone(),
         };
-        let finished = self.finished.iter().map(|(nonce, kept)| entry(*nonce, &kept.call, &kept.hashes, &kept.raw));
-        let in_flight = self.in_flight.iter().map(|(nonce, sent)| entry(*nonce, &sent.call, &sent.hashes, &sent.raw));
+        let finished =
+            self.finished.iter().map(|(nonce, kept)| entry(*nonce, &kept.call, &kept.hashes, &kept.raw));
+        let in_flight =
+            self.in_flight.iter().map(|(nonce, sent)| entry(*nonce, &sent.call, &sent.hashes, &sent.raw));
         let replaced = signed.map(|signed| signed.nonce);
         let mut entries: Vec<_> =
             finished.chain(in_flight).filter(|entry| Some(entry.nonce) != replaced).collect();

@@ -77,8 +77,7 @@ pub(super) enum EntryProblem {
 impl JournalEntry {
     /// The transaction, if it is one of `account` on chain `chain_id` and says of itself what is true.
     pub(super) fn decode(&self, account: Address, chain_id: u64) -> Result<TxEip1559, EntryProblem> {
-        let envelope =
-            TxEnvelope::decode_2718_exact(&self.raw).map_err(|_| EntryProblem::Encoding)?;
+        let envelope = TxEnvelope::decode_2718_exact(&self.raw).map_err(|_| EntryProblem::Encoding)?;
         let signer = envelope.recover_signer().map_err(|_| EntryProblem::Encoding)?;
         let hash = *envelope.tx_hash();
         let TxEnvelope::Eip1559(signed) = envelope else { return Err(EntryProblem::Encoding) };

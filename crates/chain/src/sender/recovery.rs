@@ -28,7 +28,12 @@ impl Actor {
                 }
                 // Nothing can be mined behind a nonce that nobody used.
                 Ok(_) if nonce > next => {
-                    tracing::error!(nonce, call, next, "left a transaction out: one before it is not in the journal");
+                    tracing::error!(
+                        nonce,
+                        call,
+                        next,
+                        "left a transaction out: one before it is not in the journal"
+                    );
                     self.unwritten = true;
                 }
                 Ok(request) => {

@@ -142,5 +142,4 @@ impl Actor {
             other => tracing::warn!(nonce, answer = ?other, "the node did not take a transaction again"),
         }
     }
-
 }

@@ -45,7 +45,8 @@ async fn deposit_up_to(market: &TestMarket, sender: &TxSender, rpc: Rpc, wanted:
 }
 
 #[tokio::test]
-async fn a_transaction_is_written_down_before_it_is_broadcast_and_struck_out_when_it_is_final() -> Result<()> {
+async fn a_transaction_is_written_down_before_it_is_broadcast_and_struck_out_when_it_is_final() -> Result<()>
+{
     let market = approved().await?;
     let disk = Disk::default();
     let (rpc, tenant) = (market.client.rpc().clone(), market.tenant.address());
@@ -143,7 +144,8 @@ async fn a_process_that_dies_at_any_call_pays_neither_twice_nor_not_at_all() -> 
             break;
         }
     }
-    for call in ["journal open", "journal write", "eth_call", "eth_sendRawTransaction", "eth_getTransactionReceipt"]
+    for call in
+        ["journal open", "journal write", "eth_call", "eth_sendRawTransaction", "eth_getTransactionReceipt"]
     {
         assert!(held.iter().any(|held| held == call), "no death at {call}: {held:?}");
     }
@@ -331,8 +333,10 @@ async fn a_journal_that_is_full_forgets_what_is_in_a_block_before_it_refuses() -
     let waiting = sender.clone();
     let call = market.client.calls().deposit(tenant, SUM);
     let first = tokio::spawn(async move { waiting.execute(call).await });
-    until("the only entry", || async { Ok(disk.entries().len() == 1 && rpc.pending_nonce(tenant).await? > 6) })
-        .await?;
+    until("the only entry", || async {
+        Ok(disk.entries().len() == 1 && rpc.pending_nonce(tenant).await? > 6)
+    })
+    .await?;
     let outcome = sender.send(market.client.calls().deposit(tenant, SUM)).await;
     let full = |error: &SendError| {
         matches!(error, SendError::Journal { source: JournalError::Full { needed: 2, limit: 1 }, .. })

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Dimension, LeaseId, Price};
+use crate::{Dimension, LeaseId, PendingClaim, Price};
 
 const PRICES: Prices = Prices([
     Price(555_555_555_555_555_555),
@@ -122,6 +122,45 @@ fn each_fault_of_a_statement_is_named() {
         check_statement(&closed, &statement(100, 2000), Timestamp(2000)),
         Err(StatementProblem::WrongState(LeaseState::Closed))
     );
+}
+
+fn disputed() -> Lease {
+    let pending = PendingClaim { cum: Amount(900), at: Timestamp(2000), filed_at: Timestamp(2010) };
+    Lease {
+        state: LeaseState::Disputed,
+        end_at: Timestamp(2100),
+        pending: Some(pending),
+        disputed_at: Some(Timestamp(2100)),
+        ..lease()
+    }
+}
+
+#[test]
+fn what_was_signed_before_a_dispute_is_owed_up_to_the_claim() {
+    let check = |cum, as_of| check_admission(&disputed(), &statement(cum, as_of));
+    assert_eq!(check(101, 0), Ok(()));
+    assert_eq!(check(900, 2100), Ok(()));
+    let (cum, cap) = (Amount(901), Amount(900));
+    assert_eq!(check(901, 2100), Err(StatementProblem::AboveCap { cum, cap }));
+    let paid = Amount(100);
+    assert_eq!(check(100, 2100), Err(StatementProblem::BelowPaid { cum: paid, paid }));
+    let (as_of, bound) = (Timestamp(2101), Timestamp(2100));
+    assert_eq!(check(900, 2101), Err(StatementProblem::TooLate { as_of, bound }));
+    let active = check_admission(&lease(), &statement(900, 2000));
+    assert_eq!(active, Err(StatementProblem::WrongState(LeaseState::Active)));
+}
+
+#[test]
+fn a_disputed_claim_is_raised_by_the_time_since_and_by_nothing_else() {
+    // 100 s at 2.5 a second.
+    assert_eq!(supplement_cum(&disputed(), Amount(5000)), Some(Amount(1150)));
+    assert_eq!(supplement_cum(&disputed(), Amount(901)), Some(Amount(901)));
+    assert_eq!(supplement_cum(&disputed(), Amount(900)), None);
+    let poor = Lease { balance: Amount(850), ..disputed() };
+    assert_eq!(supplement_cum(&poor, Amount(5000)), Some(Amount(950)));
+    let raised = PendingClaim { at: Timestamp(2100), ..disputed().pending.unwrap() };
+    assert_eq!(supplement_cum(&Lease { pending: Some(raised), ..disputed() }, Amount(5000)), None);
+    assert_eq!(supplement_cum(&lease(), Amount(5000)), None);
 }
 
 #[test]

@@ -5,10 +5,12 @@ use market::{
     claim_cum, funded_until,
 };
 
+use super::dispute::disputed;
 use super::{LeaseRecord, OrderLookup, is_ready};
 use crate::agent::effect::{Effect, LeaseCall, LeaseDecline, Record};
 use crate::agent::state::{Rules, State};
 use crate::agent::statement;
+use crate::settling::Held;
 
 /// A lease whose money lasts no longer than this settles what is signed at once, so that it is not taken for insolvent.
 const NEARLY_UNFUNDED: u64 = 600;
@@ -37,6 +39,7 @@ pub(in crate::agent) enum ChainAction {
     Settle(Statement, Signature64),
     Claim(Box<Bid>, Usage),
     Finalize(Box<Bid>),
+    Resolve(Box<Bid>),
 }
 
 impl ChainAction {
@@ -48,6 +51,7 @@ impl ChainAction {
             Self::Settle(..) => LeaseCall::Settle,
             Self::Claim(..) => LeaseCall::Claim,
             Self::Finalize(_) => LeaseCall::Finalize,
+            Self::Resolve(_) => LeaseCall::Resolve,
         }
     }
 
@@ -56,17 +60,20 @@ impl ChainAction {
             Self::Decline { id, reason, .. } => {
                 Some(Effect::Record(Record::LeaseDeclined { lease: *id, reason: *reason }))
             }
-            Self::Confirm(_) | Self::Reclaim(_) | Self::Settle(..) | Self::Claim(..) | Self::Finalize(_) => {
-                None
-            }
+            Self::Confirm(_)
+            | Self::Reclaim(_)
+            | Self::Settle(..)
+            | Self::Claim(..)
+            | Self::Finalize(_)
+            | Self::Resolve(_) => None,
         }
     }
 }
 
 /// The effects of actions of one kind: one transaction where the contract takes many.
 pub(super) fn effects(actions: Vec<ChainAction>) -> Vec<Effect> {
-    /// Far below the block's gas even for claims.
-    const BATCH: usize = 100;
+    /// Far below the most gas of a transaction, 2^24, even for claims and closes.
+    const BATCH: usize = 150;
     actions.chunks(BATCH).flat_map(batch).collect()
 }
 
@@ -81,6 +88,7 @@ fn batch(actions: &[ChainAction]) -> Vec<Effect> {
             ChainAction::Settle(statement, signature) => settle.push((statement, signature)),
             ChainAction::Claim(bid, usage) => claim.push((bid, usage)),
             ChainAction::Finalize(bid) => finalize.push(*bid),
+            ChainAction::Resolve(bid) => effects.push(Effect::Resolve(bid)),
         }
     }
     if !confirm.is_empty() {
@@ -111,15 +119,56 @@ impl State {
         }
         let action = match record.lease? {
             lease if lease.state == LeaseState::Open => open(record, &lease, &self.rules, chain_time),
-            lease if lease.is_running(chain_time) => running(record, &lease, &self.rules, chain_time),
+            lease if lease.is_running(chain_time) => running(record, &lease, chain_time),
             lease if lease.state == LeaseState::Active => ended(record, &lease, &self.rules, chain_time),
-            // Disputes are resolved by the arbiter or by time, not by us.
+            lease if lease.state == LeaseState::Disputed => disputed(record, &lease, &self.rules, chain_time),
             _ => None,
         }?;
         record.call.take();
         record.called_on = record.lease;
         Some(action)
     }
+
+    /// Settles what running leases' tenants have signed, where it is worth its gas: all of it looked at together.
+    pub(in crate::agent) fn settle_what_pays(&mut self, now: Timestamp) -> Vec<Effect> {
+        if !self.follows_the_chain(now) {
+            return Vec::new();
+        }
+        let chain_time = self.chain_time();
+        let held: Vec<Held> = self
+            .leases
+            .values()
+            .filter(|record| record.call.is_free(now))
+            .filter_map(|record| held(record, chain_time))
+            .collect();
+        let gas_price = self.head.map_or(0, |head| head.gas_price);
+        let (mut together, mut effects) = (Vec::new(), Vec::new());
+        for id in self.rules.settling.choose(&held, gas_price) {
+            let Some(record) = self.leases.get_mut(&id) else { continue };
+            let Some(signed) = record.signed_statement() else { continue };
+            record.call.take();
+            record.called_on = record.lease;
+            let action = ChainAction::Settle(signed.statement, signed.signature);
+            if record.goes_alone {
+                effects.extend(self::effects(vec![action]));
+            } else {
+                together.push(action);
+            }
+        }
+        effects.extend(self::effects(together));
+        effects
+    }
+}
+
+/// What a running lease has signed and unpaid.
+fn held(record: &LeaseRecord, chain_time: Timestamp) -> Option<Held> {
+    let lease = record.lease.filter(|lease| lease.is_running(chain_time))?;
+    let signed = payable(record, &lease, chain_time)?;
+    Some(Held {
+        lease: record.id,
+        unpaid: signed.statement.amount_cum.saturating_sub(lease.paid),
+        waited: chain_time.seconds_since(lease.last_as_of),
+    })
 }
 
 fn open(record: &LeaseRecord, lease: &Lease, rules: &Rules, chain_time: Timestamp) -> Option<ChainAction> {
@@ -141,17 +190,13 @@ fn open(record: &LeaseRecord, lease: &Lease, rules: &Rules, chain_time: Timestam
     None
 }
 
-fn running(record: &LeaseRecord, lease: &Lease, rules: &Rules, chain_time: Timestamp) -> Option<ChainAction> {
+fn running(record: &LeaseRecord, lease: &Lease, chain_time: Timestamp) -> Option<ChainAction> {
     let funded = funded_until(lease);
     let nearly_unfunded = funded.is_some_and(|until| until <= chain_time.saturating_add(NEARLY_UNFUNDED));
-    if let Some(signed) = payable(record, lease, chain_time) {
-        let unpaid = signed.statement.amount_cum.saturating_sub(lease.paid);
-        let waited = chain_time.seconds_since(lease.last_as_of);
-        let due =
-            waited >= rules.settlement_interval && unpaid >= rules.settlement_minimum && !unpaid.is_zero();
-        if signed.statement.last || due || nearly_unfunded {
-            return Some(ChainAction::Settle(signed.statement, signed.signature));
-        }
+    if let Some(signed) = payable(record, lease, chain_time)
+        && (signed.statement.last || nearly_unfunded)
+    {
+        return Some(ChainAction::Settle(signed.statement, signed.signature));
     }
     // Only what the chain itself would call unfunded: the full rate since the last settlement eats the whole balance.
     if funded.is_some_and(|until| until <= chain_time) {

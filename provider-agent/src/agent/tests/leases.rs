@@ -8,12 +8,15 @@ use super::*;
 
 const END: u64 = NOW.0 + 7200;
 
-fn usage() -> Usage {
+pub(super) fn usage() -> Usage {
     Usage([60, 60_000, 60 << 32, 60 * (10 << 30), 0, 5, 0, 0])
 }
 
 /// A lease that runs, with its object.
-fn running(spec_change: impl FnOnce(&mut crd::ComputeLeaseSpec), status: ComputeLeaseStatus) -> State {
+pub(super) fn running(
+    spec_change: impl FnOnce(&mut crd::ComputeLeaseSpec),
+    status: ComputeLeaseStatus,
+) -> State {
     let (mut state, _) = with_open_lease();
     let mut spec = spec(DesiredState::Running, Some((NOW.0, END)));
     spec.manifest = Some(manifest_ref());
@@ -25,13 +28,13 @@ fn running(spec_change: impl FnOnce(&mut crd::ComputeLeaseSpec), status: Compute
     state
 }
 
-fn tick(state: &mut State, at: u64) -> Vec<Effect> {
+pub(super) fn tick(state: &mut State, at: u64) -> Vec<Effect> {
     step(state, head(Timestamp(at)), Timestamp(at));
     let effects = step(state, Event::Tick, Timestamp(at));
     effects.into_iter().filter(|effect| *effect != Effect::Resync).collect()
 }
 
-fn statement(amount: u128, as_of: u64, last: bool) -> SettledStatement {
+pub(super) fn statement(amount: u128, as_of: u64, last: bool) -> SettledStatement {
     SettledStatement {
         statement: Statement {
             lease_id: id(),
@@ -46,11 +49,11 @@ fn statement(amount: u128, as_of: u64, last: bool) -> SettledStatement {
     }
 }
 
-fn signed(spec: &mut crd::ComputeLeaseSpec, statement: &SettledStatement) {
+pub(super) fn signed(spec: &mut crd::ComputeLeaseSpec, statement: &SettledStatement) {
     spec.settlement = Some(crd::Settlement { statement: statement.try_into().unwrap() });
 }
 
-fn settle(signed: &SettledStatement) -> Vec<Effect> {
+pub(super) fn settle(signed: &SettledStatement) -> Vec<Effect> {
     vec![Effect::Settle(vec![(signed.statement, signed.signature)])]
 }
 
@@ -212,6 +215,40 @@ fn at_its_end_the_lease_is_told_to_end_and_the_term_follows_the_chain() {
     let mut expected = spec(DesiredState::Ended, Some((NOW.0, NOW.0 + 100)));
     expected.manifest = Some(manifest_ref());
     assert_eq!(effects, vec![Effect::ApplyComputeLease { lease: id(), object: applied(expected) }]);
+}
+
+fn at_gas_price(state: &mut State, gas_price: u128, at: u64) -> Vec<Effect> {
+    step(state, Event::Head(Head { number: at, timestamp: Timestamp(at), gas_price }), Timestamp(at));
+    let effects = step(state, Event::Tick, Timestamp(at));
+    effects.into_iter().filter(|effect| *effect != Effect::Resync).collect()
+}
+
+#[test]
+fn a_statement_of_a_running_lease_waits_until_it_pays_for_its_gas() {
+    let news = statement(90, NOW.0 + 600, false);
+    let mut state = running(|spec| signed(spec, &news), ready_status(3));
+    state.rules.settling.coin_price = Some(Amount(1_000_000));
+    // A settlement costs one base unit from here on, so 90 are not 200 times its gas.
+    assert_eq!(at_gas_price(&mut state, 10_000_000, NOW.0 + 600), vec![]);
+    assert_eq!(at_gas_price(&mut state, 0, NOW.0 + 601), settle(&news));
+    // It is on its way, so it is not sent again.
+    assert_eq!(at_gas_price(&mut state, 0, NOW.0 + 602), vec![]);
+}
+
+#[test]
+fn what_a_batch_passed_over_goes_alone_after_a_pause_until_it_succeeds() {
+    let news = statement(90, NOW.0 + 600, false);
+    let mut state = running(|spec| signed(spec, &news), ready_status(3));
+    assert_eq!(tick(&mut state, NOW.0 + 600), settle(&news));
+    assert_eq!(finished(&mut state, LeaseCall::Settle, CallOutcome::Skipped, NOW.0 + 600), vec![]);
+    assert!(state.leases[&id()].goes_alone);
+    assert_eq!(tick(&mut state, NOW.0 + 601), vec![]);
+    assert_eq!(tick(&mut state, NOW.0 + 602), settle(&news));
+    let as_of = Timestamp(NOW.0 + 600);
+    let settled = Lease { last_as_of: as_of, paid: Amount(90), ..lease(LeaseState::Active) };
+    step(&mut state, read(settled), Timestamp(NOW.0 + 602));
+    assert_eq!(finished(&mut state, LeaseCall::Settle, CallOutcome::Mined, NOW.0 + 602), vec![]);
+    assert!(!state.leases[&id()].goes_alone);
 }
 
 /// A lease that is over, its last usage published.
