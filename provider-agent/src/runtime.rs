@@ -50,6 +50,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let standing_check = ready.add("provider", "not looked up yet");
     let cluster_check = ready.add("cluster", "nodes, pods and storage classes are not listed yet");
     let gateway_check = ready.add("gateway", "not opened yet");
+    let journal_check = ready.add("journal", "not read yet, so nothing is sent (the log says why)");
     let admin = AdminServer::bind(config.admin.listen).await?;
     let admin = tokio::spawn(admin.serve(registry, Checks::new(), ready, shutdown.clone()));
 
@@ -69,6 +70,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         ConfigMapJournal::new(kubernetes.clone(), &config.kubernetes.namespace, &config.kubernetes.journal);
     let sender =
         TxSender::spawn_with_journal(rpc.clone(), deployment, operator_key.clone(), sender_config, journal);
+    tokio::spawn(pass_when_open(sender.clone(), journal_check));
     let rival = tokio::spawn(watch_for_a_rival(sender.clone(), shutdown.clone()));
     let effects = Effects::new(Shared {
         sender,
@@ -120,6 +122,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     gateway.await.context("the gateway's task ended badly")??;
     admin.await.context("the admin server's task ended badly")??;
     rival.await.context("the watch for another agent ended badly")?
+}
+
+/// Passes the check once the journal of transactions was read. It never closes again.
+async fn pass_when_open(sender: TxSender, check: telemetry::Check) {
+    if sender.opened().await.is_ok() {
+        check.pass();
+    }
 }
 
 /// Ends the process when another one sends with its key: two would only disturb each other.

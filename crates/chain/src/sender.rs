@@ -155,6 +155,14 @@ pub enum SendError {
         /// The nonce.
         nonce: u64,
     },
+    /// A nonce before its own is used by nothing that is known, so it could not get into a block.
+    #[error("the nonce {nonce} of {call} stands behind one that nobody uses")]
+    Gap {
+        /// The function.
+        call: &'static str,
+        /// The nonce.
+        nonce: u64,
+    },
     /// It could not be written down, so it was not broadcast.
     #[error("failed to write {call} down before it is sent")]
     Journal {
@@ -180,6 +188,7 @@ impl SendError {
             Self::Failed { .. }
             | Self::FeeTooHigh { .. }
             | Self::NonceTaken { .. }
+            | Self::Gap { .. }
             | Self::NoGas { .. }
             | Self::Journal { .. } => true,
             Self::Reverted { .. } | Self::Refused { .. } | Self::TakenOver | Self::Stopped => false,
@@ -266,10 +275,20 @@ impl TxSender {
             finished: BTreeMap::new(),
             journal,
             unwritten: false,
+            gap_since: None,
             stage,
         };
         tokio::spawn(actor.run());
         Self { account, jobs, stage: seen }
+    }
+
+    /// Waits until the journal was read; at once for a sender without one. Nothing is sent before that.
+    pub async fn opened(&self) -> Result<(), SendError> {
+        let mut stage = self.stage.clone();
+        match stage.wait_for(|stage| *stage != Stage::Opening).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(SendError::Stopped),
+        }
     }
 
     /// Waits until what an earlier process sent is in a block or given up. What is read from the chain after this

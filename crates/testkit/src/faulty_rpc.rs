@@ -31,6 +31,10 @@ pub enum Fault {
     MaxLogRange(u64),
     /// The node has lost all logs of this contract.
     NoLogsOf(Address),
+    /// The node says that the next nonce, with what waits for a block, is this one.
+    PendingNonce(u64),
+    /// The node refuses every transaction in these words.
+    RefuseTransactions(&'static str),
     /// The node answers with bytes that are not JSON.
     Garbage,
     /// The node answers every request with this result.
@@ -129,6 +133,14 @@ async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>, gate: &G
         Fault::Answer(result) => (200, to_bytes(id, &result)),
         Fault::ChainId(chain) if method == "eth_chainId" => {
             (200, to_bytes(id, &json!(format!("{chain:#x}"))))
+        }
+        Fault::PendingNonce(nonce)
+            if method == "eth_getTransactionCount" && request["params"][1] == "pending" =>
+        {
+            (200, to_bytes(id, &json!(format!("{nonce:#x}"))))
+        }
+        Fault::RefuseTransactions(words) if method == "eth_sendRawTransaction" => {
+            (200, error_bytes(id, words))
         }
         Fault::MaxLogRange(most) if method == "eth_getLogs" && log_range(&request) > most => {
             (200, error_bytes(id, "query returned more than 10000 results"))

@@ -74,7 +74,10 @@ impl Shared {
             LeaseCall::Claim,
             items,
             |(bid, usage), lease, now| match lease.state {
-                LeaseState::Active => now >= lease.end_at,
+                // One that bills up to the end waits already, perhaps filed by a transaction whose receipt was lost.
+                LeaseState::Active => {
+                    now >= lease.end_at && lease.pending.is_none_or(|pending| pending.at < lease.end_at)
+                }
                 LeaseState::Disputed => {
                     let due = amount(&bid.prices, &bid.limits, usage, lease.elapsed(lease.end_at));
                     supplement_cum(lease, due).is_some()

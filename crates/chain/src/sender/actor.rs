@@ -40,6 +40,8 @@ pub(super) struct InFlight {
     /// When it was broadcast last; never by this process if it came from the journal.
     pub(super) sent_at: Option<Instant>,
     pub(super) missing: u32,
+    /// How often in a row the node has refused it, for a reason that no other fee changes.
+    pub(super) refused: u32,
     /// Who waits for it; nobody does for one that an earlier process sent.
     pub(super) reply: Option<Waiting>,
 }
@@ -66,6 +68,8 @@ pub(super) struct Actor {
     pub(super) journal: Option<Box<dyn Journal>>,
     /// Whether the journal may hold more than what is here.
     pub(super) unwritten: bool,
+    /// Since when a nonce that nothing of ours has stands before all that is on its way.
+    pub(super) gap_since: Option<Instant>,
     pub(super) stage: watch::Sender<Stage>,
 }
 
@@ -119,15 +123,16 @@ impl Actor {
     async fn start(&mut self, call: Call, reply: oneshot::Sender<Outcome>) {
         let outcome = match self.prepare(&call).await {
             Ok(request) => match self.broadcast_first(call.name, request).await {
-                Ok((request, hash, raw)) => {
+                Ok((request, hashes, raw)) => {
                     let now = Instant::now();
                     let entry = InFlight {
                         call: call.name.to_owned(),
-                        hashes: vec![hash],
+                        hashes,
                         raw,
                         signed_at: now,
                         sent_at: Some(now),
                         missing: 0,
+                        refused: 0,
                         reply: Some(Waiting { call: call.name, outcome: reply }),
                         request,
                     };
@@ -199,15 +204,18 @@ impl Actor {
         &mut self,
         call: &'static str,
         mut request: TxEip1559,
-    ) -> Result<(TxEip1559, B256, Bytes), SendError> {
+    ) -> Result<(TxEip1559, Vec<B256>, Bytes), SendError> {
         let mut attempts = self.config.attempts.max(1);
+        // What one node refuses as too cheap another one may have taken.
+        let mut hashes = Vec::new();
         loop {
             attempts -= 1;
             let (hash, raw) = self.sign(&request);
+            hashes.push(hash);
             let entry = JournalEntry {
                 nonce: request.nonce,
                 call: call.to_owned(),
-                hashes: vec![hash],
+                hashes: hashes.clone(),
                 raw: raw.clone(),
             };
             self.write_down(Some(entry)).await.map_err(|source| match source {
@@ -223,6 +231,7 @@ impl Actor {
                     let account = self.key.address();
                     let known = retry!(self, call, self.rpc.pending_nonce(account));
                     request.nonce = known.max(request.nonce.saturating_add(1));
+                    hashes.clear();
                     continue;
                 }
                 Broadcast::NonceTooLow => {
@@ -243,7 +252,7 @@ impl Actor {
                 Broadcast::Refused(message) => return Err(SendError::Refused { call, message }),
             }
             self.next_nonce = Some(request.nonce.saturating_add(1));
-            return Ok((request, hash, raw));
+            return Ok((request, hashes, raw));
         }
     }
 

@@ -41,8 +41,9 @@ impl Actor {
                     next = next.max(nonce.saturating_add(1));
                     let JournalEntry { hashes, raw, .. } = entry;
                     let signed_at = Instant::now();
-                    let (sent_at, missing, reply) = (None, 0, None);
-                    let entry = InFlight { call, request, hashes, raw, signed_at, sent_at, missing, reply };
+                    let (sent_at, missing, refused, reply) = (None, 0, 0, None);
+                    let entry =
+                        InFlight { call, request, hashes, raw, signed_at, sent_at, missing, refused, reply };
                     self.in_flight.insert(nonce, entry);
                 }
             }

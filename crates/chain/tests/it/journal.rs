@@ -2,6 +2,7 @@
 //! processes take over. Deposits tell: the contract takes the same one as often as it is sent.
 
 mod disk;
+mod stuck;
 
 use std::time::Duration;
 

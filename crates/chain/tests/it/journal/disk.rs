@@ -17,6 +17,7 @@ struct Held {
     holder: u64,
     entries: Vec<JournalEntry>,
     fails: bool,
+    is_away: bool,
     keeps: bool,
     limit: Option<usize>,
 }
@@ -41,6 +42,15 @@ impl Disk {
 
     pub(crate) fn fail_next_write(&self) {
         self.lock().fails = true;
+    }
+
+    /// Every write fails until it is back.
+    pub(crate) fn go_away(&self) {
+        self.lock().is_away = true;
+    }
+
+    pub(crate) fn come_back(&self) {
+        self.lock().is_away = false;
     }
 
     /// Plays a chain whose finality is far behind: nothing that was written down is struck out.
@@ -95,7 +105,7 @@ impl DiskJournal {
         if held.holder != self.holder {
             return Err(JournalError::TakenOver);
         }
-        if std::mem::take(&mut held.fails) {
+        if std::mem::take(&mut held.fails) || held.is_away {
             return Err(JournalError::Unavailable("the disk is gone".into()));
         }
         if let Some(limit) = held.limit.filter(|limit| entries.len() > *limit) {
