@@ -7,9 +7,11 @@
 //! counters. With a ledger it also keeps the evidence, and goes on where it was killed.
 
 mod account;
+mod deaths;
 mod keeper;
 pub mod kubelet;
 pub mod metrics;
+mod node;
 mod publish;
 pub(crate) mod quantity;
 pub mod run;
@@ -26,7 +28,10 @@ use std::{
 
 use crd::ComputeLease;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{Node, PersistentVolumeClaim, Pod},
+};
 use kube::{ResourceExt, runtime::watcher::Event};
 use telemetry::CancellationToken;
 use tokio::{sync::Notify, time::Duration};
@@ -34,6 +39,7 @@ use usage::Millis;
 
 use self::{
     account::Account,
+    deaths::Deaths,
     kubelet::KubeletClient,
     metrics::MeterMetrics,
     publish::Publication,
@@ -58,7 +64,7 @@ pub struct Meter {
     kubelets: KubeletClient,
     metrics: MeterMetrics,
     state: Mutex<State>,
-    /// A pod is about to go, and its node knows its last counters.
+    /// A pod was told to end, and its node knows its last counters.
     dying: Notify,
     /// A lease may wait for its last publication.
     ending: Notify,
@@ -69,6 +75,7 @@ pub struct Meter {
 #[derive(Debug, Default)]
 struct State {
     sight: Sight,
+    deaths: Deaths,
     /// By UID of the lease.
     accounts: HashMap<String, Account>,
 }
@@ -100,7 +107,7 @@ impl Meter {
                 }
             }
             Event::InitDone => {
-                let State { sight, accounts } = &mut *state;
+                let State { sight, accounts, .. } = &mut *state;
                 let known: BTreeSet<&str> = sight.leases.all().map(|lease| lease.uid.as_str()).collect();
                 accounts.retain(|uid, _| known.contains(uid.as_str()));
                 self.ending.notify_one();
@@ -116,11 +123,14 @@ impl Meter {
     /// tells when it was.
     fn saw_pod(&self, event: &Event<Pod>, now: Timestamp) {
         let mut state = self.lock();
+        let before = state.sight.ends_by(event);
         state.sight.pods.take(event, sight::pod);
         if let Event::Apply(pod) | Event::Delete(pod) = event {
             let is_counted = state.observe_counting(&pod.namespace().unwrap_or_default(), now);
-            let is_dying = matches!(event, Event::Apply(_)) && pod.metadata.deletion_timestamp.is_some();
-            if is_counted && is_dying {
+            let ends_by = state.sight.ends_by(event).filter(|ends_by| is_counted && before != Some(*ends_by));
+            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_ref());
+            if let (Some(ends_by), Some(node)) = (ends_by, node) {
+                state.deaths.announce(node, now, ends_by);
                 self.dying.notify_one();
             }
         }
@@ -138,7 +148,13 @@ impl Meter {
 
     fn saw_node(&self, event: &Event<Node>, _now: Timestamp) {
         let mut state = self.lock();
-        state.sight.nodes.take(event, sight::node);
+        state.sight.nodes.take(event, node::node);
+        self.note_list(&state);
+    }
+
+    fn saw_heartbeat(&self, event: &Event<Lease>, _now: Timestamp) {
+        let mut state = self.lock();
+        state.sight.heartbeats.take(event, node::heartbeat);
         self.note_list(&state);
     }
 
@@ -152,8 +168,25 @@ impl Meter {
     async fn turn(&self, now: Timestamp) {
         let nodes = self.lock().observe_all(now);
         self.scrape(&nodes, now).await;
+        // A node that answered lived until now.
+        self.lock().observe_all(now);
         let published = self.lock().cut(self.settings.publish_interval, now, &self.metrics);
         self.metrics.publications.inc_by(published);
+    }
+
+    /// Asks the nodes of pods that are about to go.
+    async fn look_at_dying(&self, now: Timestamp) {
+        let nodes = {
+            let mut state = self.lock();
+            let due = state.deaths.take_due(now);
+            state.sight.addresses(due)
+        };
+        self.scrape(&nodes, now).await;
+    }
+
+    /// When the next look at a dying pod is due.
+    fn next_death(&self) -> Option<Timestamp> {
+        self.lock().deaths.next()
     }
 
     /// Counts the rest of the leases that end, and cuts their accounts for the last time.
@@ -171,6 +204,7 @@ impl Meter {
             }
         }
         let mut state = self.lock();
+        state.observe_ending(now);
         for uid in uids {
             if let Some(account) = state.accounts.get_mut(&uid) {
                 account.finish();
@@ -232,7 +266,7 @@ impl State {
         if !self.sight.is_complete() {
             return false;
         }
-        let Self { sight, accounts } = self;
+        let Self { sight, accounts, .. } = self;
         // A lease and its namespace have one name.
         let lease = sight.leases.all().find(|lease| lease.name == namespace);
         let Some(lease) = lease.filter(|lease| lease.life == Life::Counting) else { return false };
@@ -243,7 +277,7 @@ impl State {
 
     /// Counts all leases; returns the nodes that know more.
     fn observe_all(&mut self, now: Timestamp) -> BTreeMap<String, IpAddr> {
-        let Self { sight, accounts } = self;
+        let Self { sight, accounts, .. } = self;
         let counting = || sight.leases.all().filter(|lease| lease.life == Life::Counting);
         for lease in counting() {
             if let Some(account) = accounts.get_mut(&lease.uid) {
@@ -255,7 +289,7 @@ impl State {
 
     /// Counts the leases that end and are not cut yet; returns them, and the nodes that know more.
     fn observe_ending(&mut self, now: Timestamp) -> (Vec<String>, BTreeMap<String, IpAddr>) {
-        let Self { sight, accounts } = self;
+        let Self { sight, accounts, .. } = self;
         let ending: Vec<&MeteredLease> = sight
             .leases
             .all()
@@ -273,7 +307,7 @@ impl State {
 
     /// Cuts the accounts whose publication is due; returns how many.
     fn cut(&mut self, interval: Duration, now: Timestamp, metrics: &MeterMetrics) -> u64 {
-        let Self { sight, accounts } = self;
+        let Self { sight, accounts, .. } = self;
         let (mut oldest, mut published) = (0, 0);
         for lease in sight.leases.all().filter(|lease| lease.life == Life::Counting) {
             let Some(account) = accounts.get_mut(&lease.uid) else { continue };

@@ -5,7 +5,8 @@ use gateway_api::{Decimal, ResourceUsage, SignedStatementBody, StatementProposal
 use market::Timestamp;
 use serde_json::json;
 use usage::{
-    Book, ContainerState, ContainerView, LeaseView, Ledger, Millis, PodView, ResourceLimits, Term, bundle,
+    Book, ContainerState, ContainerView, LeaseView, Ledger, Millis, NodeView, PodView, ResourceLimits, Term,
+    Trouble, bundle,
     rollup::Span,
     verify::{Evidence, Hour},
 };
@@ -23,7 +24,14 @@ fn story() -> (Evidence, StatementProposal) {
     let state = ContainerState::Running { started_at: since, ready_since: Some(since) };
     let limits = ResourceLimits { cpu_milli: 250, ..ResourceLimits::default() };
     let container = ContainerView { name: "main".into(), limits, state, last_run: None };
-    let pod = PodView { uid: "a".into(), service: "web".into(), containers: vec![container] };
+    let pod = PodView {
+        uid: "a".into(),
+        service: "web".into(),
+        containers: vec![container],
+        overhead: ResourceLimits::default(),
+        node: NodeView { alive_until: Millis(u64::MAX), boot: None },
+        trouble: Trouble::None,
+    };
     let view = LeaseView { pods: vec![pod], ..LeaseView::default() };
     let (mut hours, mut fives) = (Vec::new(), Vec::new());
     for second in (START..=START + 9000).step_by(100) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Millis;
+use crate::{Boot, Millis};
 
 /// How far a reading may lie ahead of our clock.
 const FUTURE_MILLIS: u64 = 5_000;
@@ -41,6 +41,18 @@ pub(crate) struct Reading {
     pub(crate) start: Millis,
     pub(crate) at: Millis,
     pub(crate) value: u64,
+    /// The boot of the node that it was read in, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) boot: Option<Boot>,
+}
+
+/// For how long a counter counts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// As long as the pod's control group, which outlives its sandboxes and goes with the node's boot.
+    Pod,
+    /// As long as the pod's sandbox, whose beginning the kubelet gives as the counter's start.
+    Sandbox,
 }
 
 /// The most that a counter can grow: a rate with five per cent for clocks, and a burst.
@@ -64,6 +76,7 @@ impl Bound {
 pub(crate) fn judge(
     last: Option<&Reading>,
     new: &Reading,
+    lifetime: Lifetime,
     bound: Option<Bound>,
     from_zero: Millis,
     now: Millis,
@@ -75,16 +88,29 @@ pub(crate) fn judge(
         None if new.start < from_zero => return Ok(Step { since: new.at, delta: None }),
         None => (new.start, new.value),
         Some(last) if new.at <= last.at => return Err(Verdict::NotNewer),
-        Some(last) if new.start > last.at => (new.start, new.value),
-        Some(last) => match new.value.checked_sub(last.value) {
-            Some(delta) => (last.at, delta),
-            None => return Err(Verdict::Quarantined(QuarantineReason::WentBack)),
-        },
+        Some(last) => growth(last, new, lifetime).map_err(Verdict::Quarantined)?,
     };
     if bound.is_some_and(|bound| !bound.allows(delta, new.at.since(since))) {
         return Err(Verdict::Quarantined(QuarantineReason::AboveLimit));
     }
     Ok(Step { since, delta: Some(delta) })
+}
+
+/// Since when a counter grew by how much from one reading to a newer one.
+///
+/// Times are the kubelet's, cut to whole seconds: a sandbox that begins in the second of the last reading is new.
+fn growth(last: &Reading, new: &Reading, lifetime: Lifetime) -> Result<(Millis, u64), QuarantineReason> {
+    let difference = new.value.checked_sub(last.value).map(|delta| (last.at, delta));
+    let from_nought = (new.start.max(last.at), new.value);
+    let is_other_boot = matches!((last.boot, new.boot), (Some(last), Some(new)) if last != new);
+    let is_other_sandbox = new.start > last.start && new.start.0 >= last.at.0 / 1000 * 1000;
+    match (lifetime, difference) {
+        _ if is_other_boot => Ok(from_nought),
+        (Lifetime::Sandbox, _) | (Lifetime::Pod, None) if is_other_sandbox => Ok(from_nought),
+        // What a new sandbox found counted was credited before.
+        (_, Some(difference)) if new.start >= last.start => Ok(difference),
+        _ => Err(QuarantineReason::WentBack),
+    }
 }
 
 /// A reading that holds: what was added since when; nothing for a baseline.
@@ -99,11 +125,11 @@ mod tests {
     use super::*;
 
     const NOW: Millis = Millis(100_000);
-    const LAST: Reading = Reading { start: Millis(10_000), at: Millis(50_000), value: 700 };
+    const LAST: Reading = Reading { start: Millis(10_000), at: Millis(50_000), value: 700, boot: None };
     const BOUND: Option<Bound> = Some(Bound { per_milli: 1, burst: 20 });
 
     fn read(start: u64, at: u64, value: u64) -> Reading {
-        Reading { start: Millis(start), at: Millis(at), value }
+        Reading { start: Millis(start), at: Millis(at), value, boot: None }
     }
 
     fn step(since: u64, delta: u64) -> Result<Step, Verdict> {
@@ -111,7 +137,7 @@ mod tests {
     }
 
     fn check(last: Option<Reading>, new: Reading) -> Result<Step, Verdict> {
-        judge(last.as_ref(), &new, BOUND, Millis(5_000), NOW)
+        judge(last.as_ref(), &new, Lifetime::Sandbox, BOUND, Millis(5_000), NOW)
     }
 
     #[test]
@@ -129,6 +155,40 @@ mod tests {
     #[test]
     fn a_restarted_counter_counts_from_nought() {
         assert_eq!(check(Some(LAST), read(55_000, 60_000, 300)), step(55_000, 300));
+    }
+
+    #[test]
+    fn the_counter_of_a_pod_outlives_its_sandbox_and_is_not_counted_twice() {
+        let pod = |new| judge(Some(&LAST), &new, Lifetime::Pod, BOUND, Millis(5_000), NOW);
+        assert_eq!(pod(read(55_000, 60_000, 710)), step(50_000, 10));
+        // One that fell began anew, whatever its lifetime should have been.
+        assert_eq!(pod(read(55_000, 60_000, 300)), step(55_000, 300));
+        assert_eq!(pod(read(10_000, 60_000, 300)), Err(Verdict::Quarantined(QuarantineReason::WentBack)));
+    }
+
+    #[test]
+    fn every_counter_begins_anew_with_the_node() {
+        let in_boot = |reading, boot| Reading { boot: Some(Boot(boot)), ..reading };
+        for lifetime in [Lifetime::Pod, Lifetime::Sandbox] {
+            let judge =
+                |new: Reading| judge(Some(&in_boot(LAST, 1)), &new, lifetime, BOUND, Millis(5_000), NOW);
+            assert_eq!(judge(in_boot(read(10_000, 60_000, 300), 2)), step(50_000, 300));
+            assert_eq!(judge(in_boot(read(55_000, 60_000, 710), 2)), step(55_000, 710));
+            assert_eq!(judge(in_boot(read(10_000, 60_000, 710), 1)), step(50_000, 10));
+            assert_eq!(judge(read(10_000, 60_000, 710)), step(50_000, 10));
+        }
+    }
+
+    #[test]
+    fn a_sandbox_that_begins_in_the_second_of_the_last_reading_is_new() {
+        let last = Reading { at: Millis(50_700), ..LAST };
+        assert_eq!(check(Some(last), read(50_000, 60_000, 300)), step(50_700, 300));
+    }
+
+    #[test]
+    fn a_start_that_goes_back_is_quarantined() {
+        let back = Err(Verdict::Quarantined(QuarantineReason::WentBack));
+        assert_eq!(check(Some(LAST), read(9_999, 60_000, 710)), back);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use alloy_primitives::B256;
 use market::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::allocated::{ContainerRow, Interval, delivered_since};
-use crate::delta::{QuarantineReason, Reading, Verdict, judge};
+use crate::allocated::{ContainerRow, Interval};
+use crate::delta::{Lifetime, QuarantineReason, Reading, Verdict, judge};
 use crate::evidence;
 use crate::observation::{Counter, GaugeSample, LeaseView, ResourceLimits, Sample};
 use crate::{Counters, Millis, Totals};
@@ -105,11 +105,13 @@ impl Ledger {
             self.up_to = now;
         }
         self.observe_pods(now, floor, view);
-        self.observe_volumes(now, floor, view);
+        // Statements are capped by the time between them: nothing may be credited late that is dated early.
+        let known = self.known_until(now);
+        self.observe_volumes(known, floor, view);
         if let Some((started_at, _)) = self.term {
-            self.observe_uptime(now, view);
-            if now >= started_at {
-                self.as_of = self.as_of.max(now);
+            self.observe_uptime(known, view);
+            if known >= started_at {
+                self.as_of = self.as_of.max(known);
             }
         }
         self.observed_at = Some(now);
@@ -125,12 +127,13 @@ impl Ledger {
         }
         let egress = view.egress_bytes_per_second;
         for pod in &view.pods {
-            let mut row = self.pods.remove(&pod.uid).unwrap_or_else(|| PodRow::seen_from(floor));
+            let mut row = self.pods.remove(&pod.uid).unwrap_or_else(|| PodRow::seen_from(floor, pod));
             row.bound_by(pod, egress);
+            let host = row.look(pod, now);
             for container in &pod.containers {
                 let seen = row.containers.get(&container.name).copied();
                 let seen = seen.unwrap_or_else(|| ContainerRow::seen_from(row.from_zero));
-                let (mut next, intervals) = seen.observe(container, now);
+                let (mut next, intervals) = seen.observe(container, &host);
                 if self.term.is_none() {
                     // The term becomes known only after it has started: what it covers must still be creditable then.
                     next.credited_to = seen.credited_to;
@@ -142,6 +145,12 @@ impl Ledger {
             }
             self.pods.insert(pod.uid.clone(), row);
         }
+    }
+
+    /// Up to when it is known of every delivered pod that its node lived.
+    fn known_until(&self, now: Millis) -> Millis {
+        let delivering = self.pods.values().filter(|row| row.is_delivering());
+        delivering.map(|row| row.alive_until).fold(now, Millis::min)
     }
 
     fn observe_volumes(&mut self, now: Millis, floor: Millis, view: &LeaseView) {
@@ -158,15 +167,35 @@ impl Ledger {
 
     /// Counts the time in which every service had all its replicas.
     fn observe_uptime(&mut self, now: Millis, view: &LeaseView) {
-        let Some(since) = up_since(view) else { return };
-        let from = since.max(self.up_to);
-        if from >= now {
+        let Some(up) = self.up(now, view) else { return };
+        let from = up.from.max(self.up_to);
+        if from >= up.to {
             return;
         }
-        let millis = self.clip(Interval { from, to: now }).map_or(0, Interval::millis);
+        let millis = self.clip(Interval { from, to: up.to }).map_or(0, Interval::millis);
         self.counted.add_millis(market::Dimension::Uptime, 1, millis);
         self.counted.add_millis(market::Dimension::LeasedIps, u64::from(view.leased_ips), millis);
-        self.up_to = now;
+        self.up_to = up.to;
+    }
+
+    /// The last stretch in which every service had all its replicas on nodes that lived; none if one has not now.
+    fn up(&self, now: Millis, view: &LeaseView) -> Option<Interval> {
+        if view.services.is_empty() {
+            return None;
+        }
+        let mut up = Interval { from: Millis(0), to: now };
+        for service in &view.services {
+            let pods = view.pods.iter().filter(|pod| pod.service == service.name);
+            let mut delivered: Vec<Interval> =
+                pods.filter_map(|pod| self.pods.get(&pod.uid)?.delivered(pod, now)).collect();
+            delivered.sort_unstable_by_key(|pod| (pod.from, std::cmp::Reverse(pod.to)));
+            // With the oldest replicas in place the service is complete since the youngest of them.
+            let replicas = delivered.get(..usize::try_from(service.replicas).ok()?)?;
+            for pod in replicas {
+                up = Interval { from: up.from.max(pod.from), to: up.to.min(pod.to) };
+            }
+        }
+        Some(up)
     }
 
     fn credit(&mut self, interval: Interval, limits: &ResourceLimits) -> u128 {
@@ -195,9 +224,11 @@ impl Ledger {
     /// Counts a reading of a counter. Readings of pods that were not observed are not counted.
     pub fn sample(&mut self, now: Millis, sample: &Sample) -> Verdict {
         let Some(row) = self.pods.get(&sample.pod_uid) else { return Verdict::UnknownPod };
-        let reading = Reading { start: sample.start, at: sample.at, value: sample.value };
-        let last = row.counters.get(&sample.counter);
-        let step = match judge(last, &reading, row.bound(sample.counter), row.from_zero, now) {
+        let Sample { start, at, value, counter, .. } = *sample;
+        let reading = Reading { start, at, value, boot: row.boot };
+        let last = row.counters.get(&counter);
+        let bound = row.bound(counter);
+        let step = match judge(last, &reading, lifetime(counter), bound, row.counts_from(), now) {
             Ok(step) => step,
             Err(verdict) => return verdict,
         };
@@ -257,28 +288,11 @@ impl Ledger {
     }
 }
 
-/// Since when every service has had all its replicas; none if one has not.
-fn up_since(view: &LeaseView) -> Option<Millis> {
-    if view.services.is_empty() {
-        return None;
+fn lifetime(counter: Counter) -> Lifetime {
+    match counter {
+        Counter::CpuNanoseconds => Lifetime::Pod,
+        Counter::NetworkRxBytes | Counter::NetworkTxBytes => Lifetime::Sandbox,
     }
-    let mut up_since = Millis(0);
-    for service in &view.services {
-        let pods = view.pods.iter().filter(|pod| pod.service == service.name && !pod.containers.is_empty());
-        let mut ready: Vec<Millis> = pods
-            .filter_map(|pod| {
-                let since: Option<Vec<Millis>> = pod.containers.iter().map(delivered_since).collect();
-                since?.into_iter().max()
-            })
-            .collect();
-        ready.sort_unstable();
-        // With the oldest replicas in place the service is complete since the youngest of them.
-        match usize::try_from(service.replicas).ok()?.checked_sub(1) {
-            Some(youngest) => up_since = up_since.max(*ready.get(youngest)?),
-            None => continue,
-        }
-    }
-    Some(up_since)
 }
 
 #[cfg(test)]

@@ -25,8 +25,8 @@ pub use delta::{QuarantineReason, Verdict};
 pub use evidence::{merkle_root, usage_hash};
 pub use ledger::{Ledger, Term};
 pub use observation::{
-    ContainerState, ContainerView, Counter, GaugeSample, LeaseView, PodView, ResourceLimits, Run, Sample,
-    ServiceView, VolumeView,
+    ContainerState, ContainerView, Counter, GaugeSample, LeaseView, NodeView, PodView, ResourceLimits, Run,
+    Sample, ServiceView, Trouble, VolumeView,
 };
-pub use time::Millis;
+pub use time::{Boot, Millis};
 pub use totals::{Totals, Used};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Millis;
+use crate::{Boot, Millis};
 
 /// What one container may use at most; what it is allocated while it is delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,41 @@ pub struct PodView {
     pub service: String,
     /// Its containers.
     pub containers: Vec<ContainerView>,
+    /// What its runtime may use beside the containers' limits. It widens what a reading may show, and is not allocated.
+    pub overhead: ResourceLimits,
+    /// Its node.
+    pub node: NodeView,
+    /// Whether something that keeps it from being ready lies with the provider.
+    pub trouble: Trouble,
+}
+
+/// What is known of a pod's node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeView {
+    /// The last moment of which it is known that it lived. What it ran after that is not known, and not credited.
+    pub alive_until: Millis,
+    /// Its present boot, where that is known.
+    pub boot: Option<Boot>,
+}
+
+/// Whose fault it is that a running container is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing is wrong with the node or with what the provider does to the pod.
+    None,
+    /// The node is unfit or lost, or the pod is being evicted.
+    Provider,
+}
+
+impl Trouble {
+    /// This, or that where this is none.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        match self {
+            Self::None => other,
+            Self::Provider => self,
+        }
+    }
 }
 
 /// One volume of a lease.

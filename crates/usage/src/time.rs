@@ -1,4 +1,4 @@
-//! Moments in milliseconds: finer than the chain's seconds, so that rounding happens once.
+//! Moments in milliseconds: finer than the chain's seconds, so that rounding happens once; and boots of nodes.
 
 use market::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,11 @@ impl Millis {
         Timestamp(self.0 / 1000)
     }
 }
+
+/// One boot of a node: a number made from the id that the node gives it. Another number is another boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Boot(pub u64);
 
 impl From<Timestamp> for Millis {
     fn from(timestamp: Timestamp) -> Self {

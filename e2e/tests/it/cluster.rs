@@ -87,8 +87,10 @@ impl Cluster {
                 Some("ClusterRoleBinding") => {
                     apply(&self.all::<ClusterRoleBinding>(), &typed(document)?).await?
                 }
-                Some("Role") => apply(&self.own::<Role>(), &typed(document)?).await?,
-                Some("RoleBinding") => apply(&self.own::<RoleBinding>(), &typed(document)?).await?,
+                Some("Role") => apply(&self.where_it_is::<Role>(&document), &typed(document)?).await?,
+                Some("RoleBinding") => {
+                    apply(&self.where_it_is::<RoleBinding>(&document), &typed(document)?).await?
+                }
                 kind => anyhow::bail!("the chart's rights hold an unexpected {kind:?}"),
             }
         }
@@ -120,7 +122,7 @@ impl Cluster {
                 documents.push(document);
             }
         }
-        anyhow::ensure!(documents.len() >= 11, "the chart's rights are not what this test knows");
+        anyhow::ensure!(documents.len() >= 13, "the chart's rights are not what this test knows");
         Ok(documents)
     }
 
@@ -223,6 +225,9 @@ impl Cluster {
             match document["kind"].as_str() {
                 Some("ClusterRole") => delete(&self.all::<ClusterRole>(), &name).await?,
                 Some("ClusterRoleBinding") => delete(&self.all::<ClusterRoleBinding>(), &name).await?,
+                // Not all of them go with the test's own namespace.
+                Some("Role") => delete(&self.where_it_is::<Role>(&document), &name).await?,
+                Some("RoleBinding") => delete(&self.where_it_is::<RoleBinding>(&document), &name).await?,
                 _ => {}
             }
         }
@@ -246,6 +251,15 @@ impl Cluster {
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
         Api::namespaced(self.admin.clone(), &self.system)
+    }
+
+    /// Objects of one kind in the namespace that a document names.
+    fn where_it_is<K>(&self, document: &Value) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        let namespace = document["metadata"]["namespace"].as_str().unwrap_or(&self.system);
+        Api::namespaced(self.admin.clone(), namespace)
     }
 
     /// Writes a lease and its manifest as the agent would.

@@ -146,13 +146,15 @@ impl Meter {
             loop {
                 // A lease that ends does not wait for the next turn.
                 self.finish(Timestamp::now()).await;
+                self.look_at_dying(Timestamp::now()).await;
                 // What is published can be proved from then on.
                 self.keep(keeper.as_mut(), Timestamp::now()).await?;
                 let failed = self.publish(client, self.publications(Timestamp::now())).await;
                 failures = if failed == 0 { 0 } else { failures.saturating_add(1) };
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => break,
-                    () = self.dying.notified() => break,
+                    () = self.dying.notified() => {}
+                    () = until(self.next_death()) => {}
                     () = self.ending.notified() => {}
                     () = retry(failures) => {}
                     () = shutdown.cancelled() => return Ok(()),
@@ -200,6 +202,14 @@ impl Meter {
             }
         }
     }
+}
+
+/// Ends at a moment; never, where there is none.
+async fn until(moment: Option<Timestamp>) {
+    let Some(moment) = moment else { return std::future::pending().await };
+    // A moment that has passed leaves nothing to wait for.
+    let wait = Duration::try_from(moment.duration_since(Timestamp::now())).unwrap_or_default();
+    tokio::time::sleep(wait).await;
 }
 
 /// Ends after a wait that grows with the failures in a row; never, when there was none.

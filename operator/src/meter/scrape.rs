@@ -50,6 +50,7 @@ impl Meter {
                 metrics.scrapes.with_label_values(&["ok"]).inc();
                 // Readings are newer than the look at the clock before the scrape.
                 self.take(&summary, now.saturating_add(started.elapsed()).unwrap_or(now));
+                self.lock().sight.answered(name, millis(now));
                 Scraped::All
             }
             Err(error) => {

@@ -2,22 +2,32 @@
 //!
 //! Pure: events go in, views come out. A thousand leases cost a few megabytes here, not a copy of the cluster.
 
-use std::{collections::BTreeMap, net::IpAddr};
+mod table;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use crd::{
     ComputeLease, DesiredState, Term,
     condition::{self, METERED, USAGE_COLLECTED, USAGE_FINAL},
     reason,
 };
+use jiff::Timestamp;
 use k8s_openapi::{
-    api::core::v1::{Node, PersistentVolumeClaim, Pod},
+    api::core::v1::{PersistentVolumeClaim, Pod},
     apimachinery::pkg::apis::meta::v1::Condition,
 };
-use kube::{Resource, ResourceExt, runtime::watcher::Event};
+use kube::{ResourceExt, runtime::watcher::Event};
 use market::B256;
-use usage::{LeaseView, PodView, ServiceView, VolumeView};
+use usage::{LeaseView, Millis, NodeView, PodView, ServiceView, Trouble, VolumeView};
 
-use super::view;
+pub(super) use self::table::Table;
+use super::{
+    node::{self, MeteredNode},
+    view,
+};
 
 /// Where a lease stands, as far as the meter cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +66,8 @@ pub(super) struct MeteredLease {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct MeteredPod {
     node: Option<String>,
+    /// When its time to end by itself is over, if it was told to end.
+    ends_by: Option<Timestamp>,
     view: PodView,
 }
 
@@ -65,16 +77,11 @@ pub(super) struct Sight {
     pub(super) leases: Table<MeteredLease>,
     pub(super) pods: Table<MeteredPod>,
     pub(super) claims: Table<VolumeView>,
-    pub(super) nodes: Table<IpAddr>,
-}
-
-/// Objects of one kind, by namespace and name.
-#[derive(Debug)]
-pub(super) struct Table<V> {
-    rows: BTreeMap<(String, String), V>,
-    /// A list that has begun and not ended. Until it has, the last one stands.
-    listing: Option<BTreeMap<(String, String), V>>,
-    listed: bool,
+    pub(super) nodes: Table<MeteredNode>,
+    /// When each kubelet last renewed its `coordination.k8s.io` Lease, by its own clock.
+    pub(super) heartbeats: Table<Millis>,
+    /// When each kubelet that answered us was last asked.
+    answered: BTreeMap<String, Millis>,
 }
 
 impl MeteredLease {
@@ -140,6 +147,7 @@ impl Sight {
             ("Pod", self.pods.listed),
             ("PersistentVolumeClaim", self.claims.listed),
             ("Node", self.nodes.listed),
+            ("Lease", self.heartbeats.listed),
         ];
         kinds.into_iter().filter(|(_, listed)| !listed).map(|(kind, _)| kind)
     }
@@ -148,12 +156,52 @@ impl Sight {
     pub(super) fn view(&self, lease: &MeteredLease) -> LeaseView {
         LeaseView {
             services: lease.services.clone(),
-            pods: self.pods.within(&lease.name).map(|pod| pod.view.clone()).collect(),
+            pods: self.pods.within(&lease.name).map(|pod| self.pod_view(pod)).collect(),
             volumes: self.claims.within(&lease.name).cloned().collect(),
             leased_ips: 0,
             // Nothing shapes traffic yet, so no reading can be called impossible.
             egress_bytes_per_second: None,
         }
+    }
+
+    fn pod_view(&self, pod: &MeteredPod) -> PodView {
+        let name = pod.node.as_deref();
+        let node = name.and_then(|name| self.nodes.find("", name));
+        PodView {
+            node: NodeView {
+                alive_until: name.map_or(Millis(0), |name| self.alive_until(name)),
+                boot: node.and_then(|node| node.boot),
+            },
+            trouble: node.map_or(Trouble::Provider, |node| node.trouble.or(pod.view.trouble)),
+            ..pod.view.clone()
+        }
+    }
+
+    /// The last sign of life of a node: a renewed Lease or an answer.
+    fn alive_until(&self, node: &str) -> Millis {
+        let renewed = self.heartbeats.find(node::HEARTBEATS, node);
+        let answered = self.answered.get(node);
+        renewed.max(answered).copied().unwrap_or_default()
+    }
+
+    /// A kubelet answered what it was asked at this moment.
+    pub(super) fn answered(&mut self, node: &str, at: Millis) {
+        let Self { nodes, answered, .. } = self;
+        answered.retain(|name, _| nodes.find("", name).is_some());
+        let newest = answered.entry(node.to_owned()).or_default();
+        *newest = at.max(*newest);
+    }
+
+    /// Until when the pod of an event has time to end by itself, as far as is known.
+    pub(super) fn ends_by(&self, event: &Event<Pod>) -> Option<Timestamp> {
+        let (Event::Apply(pod) | Event::InitApply(pod) | Event::Delete(pod)) = event else { return None };
+        self.pods.find(&pod.namespace()?, &pod.name_any())?.ends_by
+    }
+
+    /// Addresses of these nodes, by their names.
+    pub(super) fn addresses(&self, names: impl IntoIterator<Item = String>) -> BTreeMap<String, IpAddr> {
+        let address = |name: String| self.nodes.find("", &name).map(|node| (name, node.address));
+        names.into_iter().filter_map(address).collect()
     }
 
     /// Addresses of the nodes that run pods of these leases, by node name.
@@ -162,142 +210,16 @@ impl Sight {
         leases: impl IntoIterator<Item = &'a MeteredLease>,
     ) -> BTreeMap<String, IpAddr> {
         let pods = leases.into_iter().flat_map(|lease| self.pods.within(&lease.name));
-        pods.filter_map(|pod| {
-            let node = pod.node.as_ref()?;
-            Some((node.clone(), *self.nodes.find("", node)?))
-        })
-        .collect()
+        self.addresses(pods.filter_map(|pod| pod.node.clone()).collect::<BTreeSet<_>>())
     }
 }
 
 pub(super) fn pod(pod: &Pod) -> Option<MeteredPod> {
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-    view::pod(pod).map(|view| MeteredPod { node, view })
+    let ends_by = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+    view::pod(pod).map(|view| MeteredPod { node, ends_by, view })
 }
 
 pub(super) fn claim(claim: &PersistentVolumeClaim) -> Option<VolumeView> {
     view::volume(claim)
-}
-
-pub(super) fn node(node: &Node) -> Option<IpAddr> {
-    let addresses = node.status.as_ref()?.addresses.as_ref()?;
-    addresses.iter().find(|address| address.type_ == "InternalIP")?.address.parse().ok()
-}
-
-impl<V> Default for Table<V> {
-    fn default() -> Self {
-        Self { rows: BTreeMap::new(), listing: None, listed: false }
-    }
-}
-
-impl<V> Table<V> {
-    /// Takes what a watch tells. What `reduce` makes nothing of is as if it were not there.
-    pub(super) fn take<K: Resource>(&mut self, event: &Event<K>, reduce: impl Fn(&K) -> Option<V>) {
-        let key = |object: &K| (object.namespace().unwrap_or_default(), object.name_any());
-        match event {
-            Event::Init => self.listing = Some(BTreeMap::new()),
-            Event::InitApply(object) => {
-                if let (Some(listing), Some(row)) = (&mut self.listing, reduce(object)) {
-                    listing.insert(key(object), row);
-                }
-            }
-            Event::InitDone => {
-                self.rows = self.listing.take().unwrap_or_default();
-                self.listed = true;
-            }
-            Event::Apply(object) => match reduce(object) {
-                Some(row) => {
-                    self.rows.insert(key(object), row);
-                }
-                None => {
-                    self.rows.remove(&key(object));
-                }
-            },
-            Event::Delete(object) => {
-                self.rows.remove(&key(object));
-            }
-        }
-    }
-
-    pub(super) fn find(&self, namespace: &str, name: &str) -> Option<&V> {
-        self.rows.get(&(namespace.to_owned(), name.to_owned()))
-    }
-
-    /// Everything in one namespace.
-    pub(super) fn within(&self, namespace: &str) -> impl Iterator<Item = &V> {
-        let namespace = namespace.to_owned();
-        self.rows
-            .range((namespace.clone(), String::new())..)
-            .take_while(move |((of, _), _)| *of == namespace)
-            .map(|(_, row)| row)
-    }
-
-    pub(super) fn all(&self) -> impl Iterator<Item = &V> {
-        self.rows.values()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn node(name: &str, address: &str) -> Node {
-        serde_json::from_value(json!({
-            "metadata": {"name": name},
-            "status": {"addresses": [{"type": "InternalIP", "address": address}]}
-        }))
-        .unwrap()
-    }
-
-    fn table(events: impl IntoIterator<Item = Event<Node>>) -> Vec<String> {
-        let mut table = Table::default();
-        for event in events {
-            table.take(&event, super::node);
-        }
-        table.all().map(IpAddr::to_string).collect()
-    }
-
-    #[test]
-    fn a_new_list_replaces_the_old_one_only_when_it_has_ended() {
-        let begun = [
-            Event::Init,
-            Event::InitApply(node("a", "10.0.0.1")),
-            Event::InitDone,
-            Event::Apply(node("b", "10.0.0.2")),
-            Event::Init,
-            Event::InitApply(node("c", "10.0.0.3")),
-        ];
-        assert_eq!(table(begun.clone()), ["10.0.0.1", "10.0.0.2"]);
-        assert_eq!(table(begun.into_iter().chain([Event::InitDone])), ["10.0.0.3"]);
-    }
-
-    #[test]
-    fn what_is_deleted_or_has_no_address_is_not_there() {
-        let listed = [Event::Init, Event::InitDone, Event::Apply(node("a", "10.0.0.1"))];
-        assert_eq!(table(listed.clone().into_iter().chain([Event::Delete(node("a", ""))])), [""; 0]);
-        assert_eq!(table(listed.into_iter().chain([Event::Apply(node("a", "nonsense"))])), [""; 0]);
-    }
-
-    #[test]
-    fn a_namespace_shows_nothing_of_its_neighbours() {
-        let mut claims = Table::default();
-        let bound = |namespace: &str, uid: &str| -> PersistentVolumeClaim {
-            serde_json::from_value(json!({
-                "metadata": {
-                    "name": "data", "namespace": namespace, "uid": uid,
-                    "creationTimestamp": "1970-01-01T00:00:05Z"
-                },
-                "spec": {"resources": {"requests": {"storage": "1Gi"}}},
-                "status": {"phase": "Bound"},
-            }))
-            .unwrap()
-        };
-        for (namespace, uid) in [("lease-a", "1"), ("lease-ab", "2"), ("lease-b", "3")] {
-            claims.take(&Event::Apply(bound(namespace, uid)), claim);
-        }
-        let uids: Vec<&str> = claims.within("lease-a").map(|volume| volume.uid.as_str()).collect();
-        assert_eq!(uids, ["1"]);
-    }
 }

@@ -15,7 +15,13 @@ use crd::{
     condition::{self, METERED, USAGE_COLLECTED, USAGE_FINAL},
     reason,
 };
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::{
+    api::{
+        coordination::v1::Lease,
+        core::v1::{Node, PersistentVolumeClaim, Pod},
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+};
 use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 use telemetry::Registry;
@@ -140,6 +146,8 @@ impl Rig {
         meter.saw_node(&Event::Init, long_ago);
         meter.saw_node(&Event::InitApply(node()), long_ago);
         meter.saw_node(&Event::InitDone, long_ago);
+        meter.saw_heartbeat(&Event::Init, long_ago);
+        meter.saw_heartbeat(&Event::InitDone, long_ago);
         meter.saw_claim(&Event::Init, long_ago);
         meter.saw_claim(&Event::InitApply(claim()), long_ago);
         meter.saw_claim(&Event::InitDone, long_ago);
@@ -218,7 +226,19 @@ fn pod() -> Pod {
 fn node() -> Node {
     serde_json::from_value(json!({
         "metadata": {"name": "node-a"},
-        "status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+            "conditions": [{"type": "Ready", "status": "True"}]
+        }
+    }))
+    .unwrap()
+}
+
+/// The node's `coordination.k8s.io` Lease, renewed at a second of the test.
+fn heartbeat(second: i64) -> Lease {
+    serde_json::from_value(json!({
+        "metadata": {"name": "node-a", "namespace": node::HEARTBEATS},
+        "spec": {"renewTime": format!("{}", at(second).strftime("%Y-%m-%dT%H:%M:%S.000000Z"))}
     }))
     .unwrap()
 }
@@ -434,13 +454,45 @@ async fn a_meter_that_was_overtaken_goes_on_from_what_stands() {
 }
 
 #[tokio::test]
-async fn a_lease_can_end_while_its_node_is_gone() {
-    let mut rig = Rig::new().await;
+async fn a_lease_can_end_while_its_node_is_gone_and_is_paid_for_until_that_was_last_known_to_live() {
+    for (renewed, delivered) in [(None, 30), (Some(50), 40), (Some(70), 45)] {
+        let mut rig = Rig::new().await;
+        let meter = rig.meter();
+        rig.turn(&meter, 40, 11, 400).await;
+        std::fs::write(&rig.kubelet.token, "expired").unwrap();
+        if let Some(second) = renewed {
+            meter.saw_heartbeat(&Event::Apply(heartbeat(second)), at(55));
+        }
+        let last = rig.end(&meter, 55).await.unwrap();
+        assert_eq!((&last.allocated, &last.used), (&allocated(delivered, 0), &used(0, 0, 0)));
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_was_told_to_end_is_looked_at_at_once_and_once_more_before_it_is_killed() {
+    let rig = Rig::new().await;
     let meter = rig.meter();
+    rig.turn(&meter, 10, 1, 100).await;
     rig.turn(&meter, 40, 11, 400).await;
-    std::fs::write(&rig.kubelet.token, "expired").unwrap();
-    let last = rig.end(&meter, 55).await.unwrap();
-    assert_eq!((&last.allocated, &last.used), (&allocated(45, 0), &used(0, 0, 0)));
+    let mut dying = pod();
+    dying.metadata.deletion_timestamp = Some(Time(at(75)));
+    for _ in 0..2 {
+        // Told twice, it is announced once.
+        meter.saw_pod(&Event::Apply(dying.clone()), at(45));
+    }
+    let mut looks = Vec::new();
+    while let Some(due) = meter.next_death() {
+        let second = due.as_second() - START;
+        rig.kubelet.shows(second, 12, 400 + u64::try_from(second).unwrap());
+        meter.look_at_dying(due).await;
+        looks.push(second);
+    }
+    meter.saw_pod(&Event::Delete(dying), at(75));
+    rig.turn(&meter, 100, 0, 0).await;
+    assert_eq!(
+        (looks, rig.published(&meter).unwrap().used.network_tx_bytes),
+        (vec![45, 73], "373".to_owned())
+    );
 }
 
 #[tokio::test]

@@ -4,21 +4,27 @@
 //! for the rest of a second.
 
 use crd::labels;
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
-    api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, PersistentVolumeClaim, Pod},
-    apimachinery::pkg::apis::meta::v1::Time,
+    api::core::v1::{ContainerStateTerminated, ContainerStatus, PersistentVolumeClaim, Pod, PodCondition},
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Time},
 };
 use kube::ResourceExt;
-use usage::{ContainerState, ContainerView, Millis, PodView, ResourceLimits, Run, VolumeView};
+use usage::{
+    ContainerState, ContainerView, Millis, NodeView, PodView, ResourceLimits, Run, Trouble, VolumeView,
+};
 
 use super::{millis, quantity};
 
 /// A pod; `None` if it is of no service.
 pub(super) fn pod(pod: &Pod) -> Option<PodView> {
     let ready_since = ready_since(pod);
+    let spec = pod.spec.as_ref();
+    let overhead = spec.and_then(|spec| spec.overhead.as_ref());
     let statuses =
         pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let containers = spec.map(|spec| spec.containers.as_slice()).unwrap_or_default();
     Some(PodView {
         uid: pod.uid()?,
         service: pod.labels().get(labels::SERVICE)?.clone(),
@@ -28,7 +34,7 @@ pub(super) fn pod(pod: &Pod) -> Option<PodView> {
                 let status = statuses.iter().find(|status| status.name == container.name);
                 ContainerView {
                     name: container.name.clone(),
-                    limits: limits(container),
+                    limits: limits(container.resources.as_ref().and_then(|of| of.limits.as_ref())),
                     state: status.map_or(ContainerState::Waiting, |status| state(status, ready_since)),
                     last_run: status
                         .and_then(|status| status.last_state.as_ref()?.terminated.as_ref())
@@ -36,7 +42,18 @@ pub(super) fn pod(pod: &Pod) -> Option<PodView> {
                 }
             })
             .collect(),
+        overhead: limits(overhead),
+        // What is known of the node is added when the lease is looked at.
+        node: NodeView { alive_until: Millis(0), boot: None },
+        trouble: trouble(pod),
     })
+}
+
+/// Whether the cluster, not the tenant or the operator, takes the pod away.
+fn trouble(pod: &Pod) -> Trouble {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let is_target = |found: &PodCondition| found.type_ == "DisruptionTarget" && found.status == "True";
+    if conditions.iter().any(is_target) { Trouble::Provider } else { Trouble::None }
 }
 
 /// Since when the pod has been ready, by its condition: it flips with each restart and each failed probe.
@@ -68,8 +85,7 @@ fn run(terminated: &ContainerStateTerminated) -> Option<Run> {
     })
 }
 
-fn limits(container: &Container) -> ResourceLimits {
-    let limits = container.resources.as_ref().and_then(|resources| resources.limits.as_ref());
+fn limits(limits: Option<&BTreeMap<String, Quantity>>) -> ResourceLimits {
     let limit = |name: &str| limits.and_then(|limits| limits.get(name));
     ResourceLimits {
         cpu_milli: limit("cpu").and_then(quantity::milli).unwrap_or(0),
@@ -103,7 +119,7 @@ mod tests {
     fn pod_of(status: serde_json::Value) -> PodView {
         let pod: Pod = serde_json::from_value(json!({
             "metadata": {"name": "web-0", "uid": "u1", "labels": {"leasehold.dev/service": "web"}},
-            "spec": {"containers": [{
+            "spec": {"overhead": {"cpu": "50m", "memory": "32Mi"}, "containers": [{
                 "name": "workload", "resources": {"limits": {"cpu": "1500m", "memory": "64Mi"}}
             }]},
             "status": status,
@@ -119,6 +135,9 @@ mod tests {
             uid: "u1".into(),
             service: "web".into(),
             containers: vec![ContainerView { name: "workload".into(), limits, state, last_run }],
+            overhead: ResourceLimits { cpu_milli: 50, memory_bytes: 32 << 20, ..ResourceLimits::default() },
+            node: NodeView { alive_until: Millis(0), boot: None },
+            trouble: Trouble::None,
         }
     }
 
@@ -158,6 +177,13 @@ mod tests {
         }]);
         let run = Run { started_at: Millis(3_000), finished_at: Millis(8_000) };
         assert_eq!(pod_of(json!({"containerStatuses": ended})), view(ContainerState::Terminated(run), None));
+    }
+
+    #[test]
+    fn a_pod_that_the_cluster_takes_away_is_the_providers_trouble() {
+        let evicted = json!({"conditions": [{"type": "DisruptionTarget", "status": "True"}]});
+        let expected = PodView { trouble: Trouble::Provider, ..view(ContainerState::Waiting, None) };
+        assert_eq!(pod_of(evicted), expected);
     }
 
     #[test]

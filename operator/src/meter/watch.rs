@@ -1,11 +1,14 @@
-//! Feeds the meter: four watches, each with a connection and a pace of its own.
+//! Feeds the meter: five watches, each with a connection and a pace of its own.
 
 use std::{fmt::Debug, sync::Arc};
 
 use crd::{ComputeLease, labels};
 use futures::{StreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{Node, PersistentVolumeClaim, Pod},
+};
 use kube::{
     Api, Resource,
     runtime::watcher::{self, Event, watcher},
@@ -13,7 +16,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use telemetry::CancellationToken;
 
-use super::Meter;
+use super::{Meter, node};
 use crate::watches::Watches;
 
 /// Watches until the token is cancelled.
@@ -29,11 +32,13 @@ pub(super) async fn run(
     let pods = Api::<Pod>::all(watches.client("Pod"));
     let claims = Api::<PersistentVolumeClaim>::all(watches.client("PersistentVolumeClaim"));
     let nodes = Api::<Node>::all(watches.client("Node"));
+    let heartbeats = Api::<Lease>::namespaced(watches.client("Lease"), node::HEARTBEATS);
     let streams = vec![
         watch(&meter, leases, everything(), "ComputeLease", Meter::saw_lease),
         watch(&meter, pods, managed(), "Pod", Meter::saw_pod),
         watch(&meter, claims, managed(), "PersistentVolumeClaim", Meter::saw_claim),
         watch(&meter, nodes, everything(), "Node", Meter::saw_node),
+        watch(&meter, heartbeats, everything(), "Lease", Meter::saw_heartbeat),
     ];
     stream::select_all(streams)
         .take_until(Box::pin(shutdown.cancelled_owned()))

@@ -227,10 +227,15 @@ impl Cluster {
         Ok(names.filter(|name| *name != "default").map(str::to_owned).collect())
     }
 
-    /// What the API server says that an identity may do: in our namespace, and in any other.
+    /// What the API server says that an identity may do: in our namespace, among the heartbeats of the nodes, and anywhere else.
     fn everything_that(&self, account: &str) -> anyhow::Result<String> {
         let mut text = String::new();
-        for (place, namespace) in [("in the system namespace", NAMESPACE), ("anywhere else", "default")] {
+        let places = [
+            ("in the system namespace", NAMESPACE),
+            ("in kube-node-lease", "kube-node-lease"),
+            ("anywhere else", "default"),
+        ];
+        for (place, namespace) in places {
             let user = format!("--as=system:serviceaccount:{NAMESPACE}:{account}");
             let list = ["auth", "can-i", "--list", "--no-headers", &user, "--namespace", namespace];
             let answer = output(&mut self.kubectl(&list))?;

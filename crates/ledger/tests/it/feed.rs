@@ -5,8 +5,8 @@ use ledger::{Batch, Entry, Kept, Published, Store};
 use market::Timestamp;
 use serde::{Deserialize, Serialize};
 use usage::{
-    Book, ContainerState, ContainerView, Counter, LeaseView, Ledger, Millis, PodView, ResourceLimits, Sample,
-    Term,
+    Book, ContainerState, ContainerView, Counter, LeaseView, Ledger, Millis, NodeView, PodView,
+    ResourceLimits, Sample, Term, Trouble,
 };
 
 /// When the story begins: an hour on the clock.
@@ -50,8 +50,14 @@ pub(crate) fn turn(account: &mut Account, lease: B256, turn: u64) -> anyhow::Res
     let state = ContainerState::Running { started_at: since, ready_since: Some(since) };
     let limits = ResourceLimits { cpu_milli: 1500, memory_bytes: 1 << 28, gpu_milli: 0, device_milli: 0 };
     let container = ContainerView { name: "main".into(), limits, state, last_run: None };
-    let pod =
-        |uid: &str| PodView { uid: uid.into(), service: "web".into(), containers: vec![container.clone()] };
+    let pod = |uid: &str| PodView {
+        uid: uid.into(),
+        service: "web".into(),
+        containers: vec![container.clone()],
+        overhead: ResourceLimits::default(),
+        node: NodeView { alive_until: now, boot: None },
+        trouble: Trouble::None,
+    };
     // One pod stays; the other comes and goes.
     let mut pods = vec![pod("a")];
     if turn % 7 < 4 {

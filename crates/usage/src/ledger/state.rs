@@ -6,10 +6,10 @@ use alloy_primitives::B256;
 use market::Dimension;
 use serde::{Deserialize, Serialize};
 
-use crate::allocated::ContainerRow;
+use crate::allocated::{ContainerRow, Host, Interval};
 use crate::delta::{Bound, Reading};
-use crate::observation::{Counter, PodView};
-use crate::{Counters, Millis, Totals, evidence};
+use crate::observation::{ContainerState, ContainerView, Counter, NodeView, PodView};
+use crate::{Boot, Counters, Millis, Totals, evidence};
 
 /// CPU that a control group may burst above its quota, in nanoseconds.
 const CPU_BURST_NS: u64 = 200_000_000;
@@ -90,6 +90,16 @@ pub(super) struct GaugeReading {
 pub(super) struct PodRow {
     /// The pod cannot have been delivered, nor its counters have started, before this without being known.
     pub(super) from_zero: Millis,
+    /// Nothing of it had run when it was first seen, so its counters count from nought whatever its node's clock says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    seen_before_it_ran: bool,
+    /// The node's boot at the last look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) boot: Option<Boot>,
+    /// Up to when the node was known to live at the last look.
+    #[serde(default)]
+    pub(super) alive_until: Millis,
+    /// What all of it may use: limits of the containers and overhead of the runtime.
     cpu_milli: u64,
     pub(super) memory_bytes: u64,
     egress_bytes_per_second: Option<u64>,
@@ -101,18 +111,56 @@ pub(super) struct PodRow {
 }
 
 impl PodRow {
-    pub(super) fn seen_from(floor: Millis) -> Self {
-        Self { from_zero: floor, ..Self::default() }
+    pub(super) fn seen_from(floor: Millis, pod: &PodView) -> Self {
+        let never_ran = |container: &ContainerView| {
+            container.state == ContainerState::Waiting && container.last_run.is_none()
+        };
+        let seen_before_it_ran = pod.containers.iter().all(never_ran);
+        Self { from_zero: floor, seen_before_it_ran, ..Self::default() }
+    }
+
+    /// The earliest start at which its counters count from nought.
+    ///
+    /// The kubelet cuts starts to whole seconds.
+    pub(super) fn counts_from(&self) -> Millis {
+        if self.seen_before_it_ran { Millis(0) } else { Millis(self.from_zero.0 / 1000 * 1000) }
+    }
+
+    /// Takes what is known of the pod's node; tells the circumstances of this look at it.
+    pub(super) fn look(&mut self, pod: &PodView, now: Millis) -> Host {
+        let NodeView { alive_until, boot } = pod.node;
+        let is_other_boot = matches!((self.boot, boot), (Some(last), Some(new)) if last != new);
+        let host = Host {
+            now,
+            alive_until: alive_until.min(now),
+            trouble: pod.trouble,
+            rebooted_after: is_other_boot.then_some(self.alive_until),
+        };
+        self.boot = boot.or(self.boot);
+        self.alive_until = self.alive_until.max(host.alive_until);
+        host
     }
 
     /// Takes the bounds of later readings from the pod's limits.
     pub(super) fn bound_by(&mut self, pod: &PodView, egress_bytes_per_second: Option<u64>) {
         let sum = |read: fn(&crate::ResourceLimits) -> u64| {
-            pod.containers.iter().fold(0u64, |sum, container| sum.saturating_add(read(&container.limits)))
+            let limits = pod.containers.iter().map(|container| &container.limits).chain([&pod.overhead]);
+            limits.fold(0u64, |sum, limits| sum.saturating_add(read(limits)))
         };
         self.cpu_milli = sum(|limits| limits.cpu_milli);
         self.memory_bytes = sum(|limits| limits.memory_bytes);
         self.egress_bytes_per_second = egress_bytes_per_second;
+    }
+
+    pub(super) fn is_delivering(&self) -> bool {
+        self.containers.values().any(|container| container.delivered_since().is_some())
+    }
+
+    /// Since when, and up to when as far as is known, all its containers have been delivered.
+    pub(super) fn delivered(&self, pod: &PodView, now: Millis) -> Option<Interval> {
+        let since = |container: &ContainerView| self.containers.get(&container.name)?.delivered_since();
+        let since: Option<Vec<Millis>> = pod.containers.iter().map(since).collect();
+        Some(Interval { from: since?.into_iter().max()?, to: self.alive_until.min(now) })
     }
 
     /// How fast a counter of this pod can grow; none where nothing bounds it.

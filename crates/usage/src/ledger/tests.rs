@@ -4,7 +4,9 @@ use market::{Dimension, Usage};
 use proptest::prelude::*;
 
 use super::*;
-use crate::observation::{ContainerState, ContainerView, PodView, Run, ServiceView, VolumeView};
+use crate::observation::{
+    ContainerState, ContainerView, NodeView, PodView, Run, ServiceView, Trouble, VolumeView,
+};
 
 const LIMITS: ResourceLimits =
     ResourceLimits { cpu_milli: 250, memory_bytes: 4096, gpu_milli: 500, device_milli: 2000 };
@@ -15,7 +17,14 @@ fn seconds(seconds: u64) -> Millis {
 
 fn pod(uid: &str, state: ContainerState, last_run: Option<Run>) -> PodView {
     let container = ContainerView { name: "main".into(), limits: LIMITS, state, last_run };
-    PodView { uid: uid.into(), service: "web".into(), containers: vec![container] }
+    PodView {
+        uid: uid.into(),
+        service: "web".into(),
+        containers: vec![container],
+        overhead: ResourceLimits::default(),
+        node: NodeView { alive_until: Millis(u64::MAX), boot: None },
+        trouble: Trouble::None,
+    }
 }
 
 fn ready(since: u64) -> ContainerState {
@@ -80,6 +89,57 @@ fn a_pending_or_unready_lease_pays_for_its_volumes_alone() {
         let mut ledger = ledger(10, None);
         ledger.observe(seconds(20), &view(vec![pod("a", state, None)]));
         assert_eq!(ledger.totals().allocated, usage(0, 10));
+    }
+}
+
+#[test]
+fn nothing_of_a_lease_counts_past_the_last_known_life_of_its_nodes_and_all_of_it_once_they_answer() {
+    let mut ledger = ledger(10, None);
+    let silent_since = |second| {
+        let mut silent = pod("a", ready(10), None);
+        silent.node.alive_until = seconds(second);
+        view(vec![silent])
+    };
+    ledger.observe(seconds(40), &silent_since(25));
+    assert_eq!((ledger.totals().allocated, ledger.as_of()), (usage(15, 15), Timestamp(25)));
+    ledger.observe(seconds(50), &silent_since(50));
+    assert_eq!((ledger.totals().allocated, ledger.as_of()), (usage(40, 40), Timestamp(50)));
+    // Once it is not delivered any more, a dead node holds up nothing.
+    let mut lost = pod("a", ContainerState::Waiting, None);
+    lost.node.alive_until = seconds(55);
+    ledger.observe(seconds(90), &view(vec![lost]));
+    assert_eq!((ledger.totals().allocated, ledger.as_of()), (usage(40, 80), Timestamp(90)));
+}
+
+#[test]
+fn what_the_runtime_may_use_widens_the_bounds_and_is_not_allocated() {
+    let mut ledger = ledger(10, None);
+    let mut sandboxed = pod("a", ready(10), None);
+    sandboxed.overhead = ResourceLimits { cpu_milli: 50, memory_bytes: 1000, ..ResourceLimits::default() };
+    ledger.observe(seconds(10), &view(vec![sandboxed]));
+    let most = 3_000_000_000 * 105 / 100 + 200_000_000;
+    let read = |ledger: &mut Ledger, value| {
+        ledger.sample(seconds(20), &counter(Counter::CpuNanoseconds, 10, 20, value))
+    };
+    let above = Verdict::Quarantined(QuarantineReason::AboveLimit);
+    assert_eq!(read(&mut ledger, most + 1), above);
+    assert_eq!(read(&mut ledger, most), Verdict::Credited(most));
+    let gauge = |bytes| GaugeSample { pod_uid: "a".into(), at: seconds(20), bytes };
+    assert_eq!(ledger.gauge(seconds(20), &gauge(5096 * 105 / 100 + 1)), above);
+    assert_eq!(ledger.gauge(seconds(20), &gauge(5096 * 105 / 100)), Verdict::Baseline);
+    assert_eq!(ledger.totals().allocated, usage(0, 0));
+}
+
+#[test]
+fn a_pod_that_was_seen_before_it_ran_counts_from_nought_whatever_its_nodes_clock_says() {
+    for (first, verdict) in [(ContainerState::Waiting, Verdict::Credited(5)), (ready(15), Verdict::Baseline)]
+    {
+        let mut ledger = ledger(1, None);
+        ledger.observe(seconds(20), &view(vec![]));
+        ledger.observe(seconds(21), &view(vec![pod("a", first, None)]));
+        // The node's clock is ten seconds late.
+        let sample = counter(Counter::CpuNanoseconds, 15, 45, 5);
+        assert_eq!(ledger.sample(seconds(55), &sample), verdict);
     }
 }
 

@@ -4,7 +4,8 @@ use alloy_primitives::b256;
 
 use super::*;
 use crate::{
-    Book, ContainerState, ContainerView, Counter, LeaseView, Ledger, PodView, ResourceLimits, Sample, Term,
+    Book, ContainerState, ContainerView, Counter, LeaseView, Ledger, NodeView, PodView, ResourceLimits,
+    Sample, Term, Trouble,
 };
 
 const LEASE: B256 = b256!("0x1111111111111111111111111111111111111111111111111111111111111111");
@@ -16,7 +17,14 @@ fn view() -> LeaseView {
     };
     let limits = ResourceLimits { cpu_milli: 2, memory_bytes: 3, gpu_milli: 0, device_milli: 0 };
     let container = ContainerView { name: "main".into(), limits, state, last_run: None };
-    let pod = PodView { uid: "a".into(), service: "web".into(), containers: vec![container] };
+    let pod = PodView {
+        uid: "a".into(),
+        service: "web".into(),
+        containers: vec![container],
+        overhead: ResourceLimits::default(),
+        node: NodeView { alive_until: Millis(u64::MAX), boot: None },
+        trouble: Trouble::None,
+    };
     LeaseView { pods: vec![pod], ..LeaseView::default() }
 }
 

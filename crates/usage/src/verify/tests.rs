@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::rollup::Closed;
 use crate::{
-    Book, ContainerState, ContainerView, Counter, GaugeSample, LeaseView, Ledger, Millis, PodView,
-    ResourceLimits, Sample, Term, bundle,
+    Book, ContainerState, ContainerView, Counter, GaugeSample, LeaseView, Ledger, Millis, NodeView, PodView,
+    ResourceLimits, Sample, Term, Trouble, bundle,
 };
 
 const LEASE: B256 = B256::repeat_byte(0x77);
@@ -20,7 +20,14 @@ fn view(second: u64, is_there: bool) -> LeaseView {
     let state = ContainerState::Running { started_at: since, ready_since: Some(since) };
     let limits = ResourceLimits { cpu_milli: 250, memory_bytes: 1 << 30, gpu_milli: 1, device_milli: 7 };
     let container = ContainerView { name: "main".into(), limits, state, last_run: None };
-    let pod = PodView { uid: "a".into(), service: "web".into(), containers: vec![container] };
+    let pod = PodView {
+        uid: "a".into(),
+        service: "web".into(),
+        containers: vec![container],
+        overhead: ResourceLimits::default(),
+        node: NodeView { alive_until: Millis(u64::MAX), boot: None },
+        trouble: Trouble::None,
+    };
     LeaseView { pods: if is_there { vec![pod] } else { Vec::new() }, ..LeaseView::default() }
 }
 
