@@ -14,6 +14,7 @@ pub mod chart;
 pub mod cluster;
 pub mod fault_proxy;
 pub mod leasehold;
+pub mod program;
 pub mod report;
 pub mod story;
 pub mod timeline;

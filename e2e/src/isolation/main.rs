@@ -7,8 +7,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Parser;
+use e2e::program;
 
 mod admission;
 mod aim;
@@ -28,19 +28,5 @@ mod table;
 mod unenforced;
 
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn start() -> anyhow::Result<()> {
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .ok()
-        .context("rustls has a provider already")?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(args::Args::parse().run())
+    program::run(args::Args::parse().run())
 }
