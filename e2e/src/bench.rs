@@ -44,16 +44,16 @@ pub struct BenchArgs {
     #[arg(long)]
     audit_log: PathBuf,
     /// Namespace of the leases.
-    #[arg(long, default_value = "leasehold-system")]
+    #[arg(long)]
     namespace: String,
     /// Leases that are there while single ones are measured.
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long)]
     leases: u32,
     /// Leases that are created, updated and closed one after the other.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long)]
     paced: u32,
     /// Milliseconds from one of these to the next.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long)]
     pace_ms: u64,
     /// Where the figures go, as JSON.
     #[arg(long)]
