@@ -76,7 +76,7 @@ async fn elected(cluster: &Cluster, replica: &'static str) -> Result<()> {
 async fn passes(operator: &Running) -> Result<()> {
     tokio::time::timeout(Duration::from_secs(30), async {
         let mut look = tokio::time::interval(Duration::from_millis(50));
-        while !operator.ready.report().passes() {
+        while !operator.process.ready.report().passes() {
             look.tick().await;
         }
     })

@@ -15,5 +15,6 @@ mod lifecycle;
 mod meter;
 mod operator;
 mod outage;
+mod process;
 mod running;
 mod tiers;

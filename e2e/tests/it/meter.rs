@@ -21,60 +21,35 @@ use operator::{
         metrics::MeterMetrics,
         run::Metering,
     },
-    operation,
 };
 use serde_json::{Value, json};
-use telemetry::{CancellationToken, Checks, Health, Registry};
-use tokio::task::JoinHandle;
+use telemetry::Registry;
 
 use crate::{
     cluster::{Cluster, guestbook, wait},
     operator::phase,
+    process::Process,
     running::{Running, WATCH_TIMES},
 };
 
 /// So many that no call waits.
 const MANY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
 
-/// A meter that runs beside the test.
-pub(crate) struct RunningMeter {
-    pub(crate) alive: Checks,
-    pub(crate) ready: Checks,
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), operation::Error>>,
-}
-
-impl RunningMeter {
-    pub(crate) fn start(cluster: &Cluster, replica: &str) -> Result<Self> {
-        let second = Duration::from_secs(1);
-        let metering = Metering {
-            client: cluster.as_meter()?,
-            election: ElectionSettings::new(&cluster.system, &cluster.identity("meter"), replica.to_owned()),
-            rate: Rate { per_second: MANY, burst: MANY },
-            watch_times: WATCH_TIMES,
-            system_namespace: cluster.system.clone(),
-            kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
-            settings: MeterSettings { scrape_interval: second, publish_interval: second },
-            ledger: None,
-            metrics: MeterMetrics::register(&Registry::new())?,
-        };
-        let (health, shutdown) = (Health::default(), CancellationToken::new());
-        let Health { alive, ready } = health.clone();
-        let token = shutdown.clone();
-        let task = tokio::spawn(async move { metering.run(&health, token).await });
-        Ok(Self { alive, ready, shutdown, task })
-    }
-
-    /// Waits until it ends by itself, and returns why.
-    pub(crate) async fn ended(&mut self) -> Result<Option<operation::Error>> {
-        Ok((&mut self.task).await.context("the meter panicked")?.err())
-    }
-
-    pub(crate) async fn stop(self) -> Result<()> {
-        self.shutdown.cancel();
-        self.task.await.context("the meter panicked")??;
-        Ok(())
-    }
+/// Starts a meter beside the test.
+pub(crate) fn start(cluster: &Cluster, replica: &str) -> Result<Process> {
+    let second = Duration::from_secs(1);
+    let metering = Metering {
+        client: cluster.as_meter()?,
+        election: ElectionSettings::new(&cluster.system, &cluster.identity("meter"), replica.to_owned()),
+        rate: Rate { per_second: MANY, burst: MANY },
+        watch_times: WATCH_TIMES,
+        system_namespace: cluster.system.clone(),
+        kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
+        settings: MeterSettings { scrape_interval: second, publish_interval: second },
+        ledger: None,
+        metrics: MeterMetrics::register(&Registry::new())?,
+    };
+    Ok(Process::start(|health, token| async move { metering.run(&health, token).await }))
 }
 
 #[tokio::test]
@@ -87,7 +62,7 @@ async fn publishes(cluster: &Cluster) -> Result<()> {
     cluster.grant_rights().await?;
     cluster.ensure_storage_class().await?;
     let operator = Running::start(cluster)?;
-    let meter = RunningMeter::start(cluster, "first")?;
+    let meter = start(cluster, "first")?;
     let name = cluster.open_lease(0xb1, &guestbook()).await?;
     phase(cluster, &name, Phase::Provisioning).await?;
     let started = begin_term(cluster, &name).await?;
@@ -102,7 +77,7 @@ async fn publishes(cluster: &Cluster) -> Result<()> {
 
     // The next one goes on where this one was.
     meter.stop().await?;
-    let meter = RunningMeter::start(cluster, "second")?;
+    let meter = start(cluster, "second")?;
     let later = published(cluster, &name, usage.sequence + 2).await?;
     assert!(later.as_of > usage.as_of, "{later:?}");
 
@@ -132,7 +107,7 @@ async fn ends_alone(cluster: &Cluster) -> Result<()> {
     cluster.grant_rights().await?;
     cluster.ensure_storage_class().await?;
     let operator = Running::start(cluster)?;
-    let meter = RunningMeter::start(cluster, "first")?;
+    let meter = start(cluster, "first")?;
     let name = cluster.open_lease(0xb2, &guestbook()).await?;
     phase(cluster, &name, Phase::Provisioning).await?;
     begin_term(cluster, &name).await?;
@@ -149,7 +124,7 @@ async fn ends_alone(cluster: &Cluster) -> Result<()> {
     assert_eq!(lease.status.as_ref().and_then(|status| status.usage.clone()), before);
 
     // A meter that comes back lets that stand, and says so.
-    let meter = RunningMeter::start(cluster, "first")?;
+    let meter = start(cluster, "first")?;
     let is_final = |lease: Option<&ComputeLease>| {
         lease.is_some_and(|lease| condition::is_true(lease.conditions(), condition::USAGE_FINAL))
     };
@@ -230,7 +205,7 @@ async fn upgrades(cluster: &Cluster) -> Result<()> {
     assert_eq!(reason_of(&lease, condition::METERED), reason::METERING);
     assert_eq!(reason_of(&lease, condition::USAGE_FINAL), reason::LEASE_RUNNING);
 
-    let meter = RunningMeter::start(cluster, "first")?;
+    let meter = start(cluster, "first")?;
     let next = published(cluster, &name, 42).await?;
     assert_eq!(next.allocated.uptime_seconds, "100");
     meter.stop().await?;

@@ -79,7 +79,7 @@ async fn lifecycle(cluster: &Cluster) -> Result<()> {
     phase(cluster, &name, Phase::Provisioning).await?;
     make_pods_ready(cluster, &name, 3).await?;
     let lease = phase(cluster, &name, Phase::Ready).await?;
-    assert!(operator.ready.report().passes(), "{}", operator.ready.report());
+    assert!(operator.process.ready.report().passes(), "{}", operator.process.ready.report());
     assert_eq!(lease.status.unwrap_or_default().services.iter().map(|s| s.pods.len()).sum::<usize>(), 3);
 
     assert_eq!(names::<LimitRange>(cluster, &name).await?, ["lease"]);
@@ -140,7 +140,7 @@ async fn looked_again(operator: &Running, policies: &Api<NetworkPolicy>) -> Resu
         }
     };
     tokio::time::timeout(Duration::from_secs(90), async {
-        reached(&|| operator.ready.report().passes()).await;
+        reached(&|| operator.process.ready.report().passes()).await;
         let before = operator.metrics.reconciliations();
         for count in 1..=2 {
             // A note of somebody else, which is let be.

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use kube::Client;
 use market::Tier;
 use operator::{
@@ -10,14 +10,17 @@ use operator::{
     election::ElectionSettings,
     lease_controller::images::ImageBook,
     metrics::Metrics,
-    operation::{self, Operation},
+    operation::Operation,
     settings::{NameServerSettings, Settings},
     watches::WatchTimes,
 };
-use telemetry::{CancellationToken, Checks, Health, Registry};
-use tokio::{runtime::Runtime, task::JoinHandle};
+use telemetry::{CancellationToken, Health, Registry};
+use tokio::runtime::Runtime;
 
-use crate::cluster::{Cluster, NAME_SERVER};
+use crate::{
+    cluster::{Cluster, NAME_SERVER},
+    process::Process,
+};
 
 /// So many that no call waits.
 const MANY: NonZeroU32 = NonZeroU32::new(1_000_000).expect("a million is not zero");
@@ -31,10 +34,7 @@ const FINAL_USAGE_WAIT: Duration = Duration::from_secs(20);
 /// An operator that runs beside the test.
 pub(crate) struct Running {
     pub(crate) metrics: Metrics,
-    pub(crate) alive: Checks,
-    pub(crate) ready: Checks,
-    shutdown: CancellationToken,
-    task: JoinHandle<Result<(), operation::Error>>,
+    pub(crate) process: Process,
 }
 
 impl Running {
@@ -61,23 +61,13 @@ impl Running {
     ) -> Result<Self> {
         let metrics = Metrics::register(&Registry::new())?;
         let operation = Operation { watch_times, ..operation(cluster, client, metrics.clone(), replica)? };
-        let (health, shutdown) = (Health::default(), CancellationToken::new());
-        let Health { alive, ready } = health.clone();
-        let token = shutdown.clone();
-        let task = tokio::spawn(async move { operation.run(&health, token).await });
-        Ok(Self { metrics, alive, ready, shutdown, task })
-    }
-
-    /// Waits until it ends by itself, and returns why.
-    pub(crate) async fn ended(&mut self) -> Result<Option<operation::Error>> {
-        Ok((&mut self.task).await.context("the operator panicked")?.err())
+        let process = Process::start(|health, token| async move { operation.run(&health, token).await });
+        Ok(Self { metrics, process })
     }
 
     /// Asks it to end, as SIGTERM does, and waits for that.
     pub(crate) async fn stop(self) -> Result<()> {
-        self.shutdown.cancel();
-        self.task.await.context("the operator panicked")??;
-        Ok(())
+        self.process.stop().await
     }
 }
 

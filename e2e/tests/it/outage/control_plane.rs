@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cluster::{Cluster, guestbook},
     kubelet::Kubelet,
-    meter::{RunningMeter, begin_term, published, reason_of},
+    meter::{self, begin_term, published, reason_of},
     operator::phase,
     running::Running,
 };
@@ -69,8 +69,9 @@ async fn survives(cluster: &Cluster, part: &str, length: Duration) -> Result<usi
     cluster.grant_rights().await?;
     cluster.ensure_storage_class().await?;
     let (operator, meter, done) = (Seen::default(), Seen::default(), CancellationToken::new());
-    let start_operator = |before| Running::start_as(cluster, &format!("operator-{before}"));
-    let start_meter = |before| RunningMeter::start(cluster, &format!("meter-{before}"));
+    let start_operator =
+        |before| Running::start_as(cluster, &format!("operator-{before}")).map(|running| running.process);
+    let start_meter = |before| meter::start(cluster, &format!("meter-{before}"));
     let (kept, metered, told) =
         tokio::join!(keep(start_operator, &operator, &done), keep(start_meter, &meter, &done), async {
             let told = story(cluster, part, length, &operator, &meter).await;

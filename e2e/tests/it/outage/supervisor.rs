@@ -6,59 +6,14 @@ use std::{
 };
 
 use anyhow::Result;
-use operator::operation;
-use telemetry::{CancellationToken, Checks};
+use telemetry::CancellationToken;
 
-use crate::{meter::RunningMeter, running::Running};
+use crate::process::Process;
 
 /// Before a process that ended is started again.
 const RESTART: Duration = Duration::from_secs(1);
 /// Between two looks at its health.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// A process that may end by itself.
-pub(super) trait Process: Sized {
-    fn alive(&self) -> &Checks;
-    fn ready(&self) -> &Checks;
-    async fn ended(&mut self) -> Result<Option<operation::Error>>;
-    async fn stop(self) -> Result<()>;
-}
-
-impl Process for Running {
-    fn alive(&self) -> &Checks {
-        &self.alive
-    }
-
-    fn ready(&self) -> &Checks {
-        &self.ready
-    }
-
-    async fn ended(&mut self) -> Result<Option<operation::Error>> {
-        self.ended().await
-    }
-
-    async fn stop(self) -> Result<()> {
-        self.stop().await
-    }
-}
-
-impl Process for RunningMeter {
-    fn alive(&self) -> &Checks {
-        &self.alive
-    }
-
-    fn ready(&self) -> &Checks {
-        &self.ready
-    }
-
-    async fn ended(&mut self) -> Result<Option<operation::Error>> {
-        self.ended().await
-    }
-
-    async fn stop(self) -> Result<()> {
-        self.stop().await
-    }
-}
 
 /// What was seen of a process and of those that were started in its place.
 #[derive(Debug, Default)]
@@ -97,8 +52,8 @@ impl Seen {
         Ok(())
     }
 
-    fn look(&self, process: &impl Process) {
-        let (alive, ready) = (process.alive().report(), process.ready().report());
+    fn look(&self, process: &Process) {
+        let (alive, ready) = (process.alive.report(), process.ready.report());
         let mut record = self.lock();
         // Before it has begun there is nothing to complain about.
         record.is_ready = ready.passes() && !ready.to_string().is_empty();
@@ -117,8 +72,8 @@ impl Seen {
 }
 
 /// Keeps a process running until the token is cancelled. `start` is told how often there was one before.
-pub(super) async fn keep<P: Process>(
-    start: impl Fn(usize) -> Result<P>,
+pub(super) async fn keep(
+    start: impl Fn(usize) -> Result<Process>,
     seen: &Seen,
     done: &CancellationToken,
 ) -> Result<()> {

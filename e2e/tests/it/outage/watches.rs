@@ -89,7 +89,7 @@ async fn cut(cluster: &Cluster) -> Result<()> {
     cluster.ensure_storage_class().await?;
     let proxy = FaultProxy::start(cluster.operator_config()).await?;
     let operator = Running::start_with(cluster, through(&proxy)?, "operator")?;
-    until(&operator.ready, true, Duration::from_secs(60)).await?;
+    until(&operator.process.ready, true, Duration::from_secs(60)).await?;
     let lists = sum(&operator.metrics, |metrics, kind| metrics.watches.lists(kind));
 
     let mut leases = Vec::new();
@@ -130,7 +130,7 @@ async fn cut(cluster: &Cluster) -> Result<()> {
     ensure!(again == 0, "a watch goes on where it was cut");
     // Without a pace of its own each would come back at once, every time.
     ensure!(restarts >= 2 * watches && restarts <= 12 * watches, "{restarts}");
-    ensure!(operator.alive.report().passes(), "{}", operator.alive.report());
+    ensure!(operator.process.alive.report().passes(), "{}", operator.process.alive.report());
 
     let calm = cluster.open_lease(0xee, &guestbook()).await?;
     let _kubelet = Kubelet::start(cluster, &calm, "nobody");
@@ -154,15 +154,15 @@ async fn silent(cluster: &Cluster) -> Result<()> {
     cluster.ensure_storage_class().await?;
     let proxy = FaultProxy::start(cluster.operator_config()).await?;
     let operator = Running::start_watching(cluster, through(&proxy)?, "operator", QUICK)?;
-    until(&operator.ready, true, Duration::from_secs(60)).await?;
+    until(&operator.process.ready, true, Duration::from_secs(60)).await?;
 
     // The peer is gone without a word: every watch, also those that are opened now. Plain reads are answered.
     proxy.set_watches(Watches::Stalled);
-    until(&operator.ready, false, QUICK.silence() * 3).await?;
-    ensure!(operator.alive.report().passes(), "one silence is not enough to die");
+    until(&operator.process.ready, false, QUICK.silence() * 3).await?;
+    ensure!(operator.process.alive.report().passes(), "one silence is not enough to die");
     let began = tokio::time::Instant::now();
-    until(&operator.alive, false, QUICK.second_chance() * 3).await?;
-    println!("dead {:?} after it was silent: {}", began.elapsed(), operator.alive.report());
+    until(&operator.process.alive, false, QUICK.second_chance() * 3).await?;
+    println!("dead {:?} after it was silent: {}", began.elapsed(), operator.process.alive.report());
     ensure!(began.elapsed() + Duration::from_secs(1) >= QUICK.second_chance());
     let cut = sum(&operator.metrics, |metrics, kind| metrics.watches.restarts(kind, RestartCause::Silent));
     ensure!(cut >= u64::try_from(KINDS.len())?, "{cut} watches were begun again by ourselves");
@@ -172,22 +172,22 @@ async fn silent(cluster: &Cluster) -> Result<()> {
     let _kubelet = Kubelet::start(cluster, &name, "nobody");
     proxy.set_watches(Watches::Flowing);
     phase(cluster, &name, Phase::Ready).await?;
-    until(&operator.alive, true, Duration::from_secs(30)).await?;
-    until(&operator.ready, true, Duration::from_secs(30)).await?;
+    until(&operator.process.alive, true, Duration::from_secs(30)).await?;
+    until(&operator.process.ready, true, Duration::from_secs(30)).await?;
     operator.stop().await?;
 
     // An API server that answers nobody: a standby says that it is not ready, and lives.
     let holder = Running::start_as(cluster, "holder")?;
-    until(&holder.ready, true, Duration::from_secs(60)).await?;
+    until(&holder.process.ready, true, Duration::from_secs(60)).await?;
     let standby = Running::start_watching(cluster, through(&proxy)?, "standby", QUICK)?;
-    until(&standby.ready, true, Duration::from_secs(60)).await?;
+    until(&standby.process.ready, true, Duration::from_secs(60)).await?;
     proxy.set_link(Link::Silent);
-    until(&standby.ready, false, QUICK.silence() * 3).await?;
+    until(&standby.process.ready, false, QUICK.silence() * 3).await?;
     tokio::time::sleep(QUICK.second_chance() * 2).await;
-    ensure!(standby.alive.report().passes(), "{}", standby.alive.report());
-    ensure!(!standby.ready.report().passes());
+    ensure!(standby.process.alive.report().passes(), "{}", standby.process.alive.report());
+    ensure!(!standby.process.ready.report().passes());
     proxy.set_link(Link::Open);
-    until(&standby.ready, true, Duration::from_secs(60)).await?;
+    until(&standby.process.ready, true, Duration::from_secs(60)).await?;
     standby.stop().await?;
     holder.stop().await
 }
