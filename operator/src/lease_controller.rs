@@ -23,10 +23,12 @@ pub mod name_servers;
 pub mod owned;
 pub mod pod_index;
 pub mod pods;
+pub mod remains;
 pub mod rollout;
 pub mod run;
 pub mod settling;
 pub mod status;
+pub mod stores;
 pub mod stuck;
 pub mod tiers;
 pub mod update_status;
@@ -40,14 +42,9 @@ use std::{
 
 use crd::{ComputeLease, ComputeLeaseStatus, DesiredState, Phase, condition};
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    core::v1::{Node, PersistentVolumeClaim, Service},
-    node::v1::RuntimeClass,
-    storage::v1::StorageClass,
-};
 use kube::{
     Client,
-    runtime::{controller::Action, events::Recorder, reflector::Store},
+    runtime::{controller::Action, events::Recorder},
 };
 use tokio::time::Instant;
 
@@ -62,10 +59,10 @@ use self::{
     live::Live,
     memory::Memory,
     owned::Owned,
-    pod_index::PodIndex,
     rollout::Course,
     run::Synced,
     status::Outcome,
+    stores::Stores,
     tiers::{Stage, Tiers},
     update_status::Update,
     validate::{Facts, Refusal, Remedy, Validated},
@@ -115,23 +112,6 @@ pub struct Context {
     pub clock: fn() -> Timestamp,
 }
 
-/// Objects of the whole cluster, kept up to date by watches.
-#[derive(Clone)]
-pub struct Stores {
-    /// Pods of leases.
-    pub pods: PodIndex,
-    /// Claims of leases.
-    pub claims: Store<PersistentVolumeClaim>,
-    /// All nodes.
-    pub nodes: Store<Node>,
-    /// All storage classes.
-    pub storage_classes: Store<StorageClass>,
-    /// All runtime classes.
-    pub runtime_classes: Store<RuntimeClass>,
-    /// The Service of the tenants' name server, if there is one.
-    pub name_servers: Store<Service>,
-}
-
 /// What was read for one decision.
 #[derive(Clone, Debug)]
 struct Dereferenced {
@@ -165,6 +145,9 @@ pub enum Error {
     /// Writing an object failed.
     #[error("failed to apply the lease's objects")]
     Apply(#[source] apply::Error),
+    /// Removing pods that have ended failed.
+    #[error("failed to clear ended pods away")]
+    ClearPods(#[source] remains::Error),
     /// Writing the status failed.
     #[error("failed to write the status")]
     UpdateStatus(#[source] update_status::Error),
@@ -184,6 +167,7 @@ impl Error {
             Self::NoNameServer { .. } => "NoNameServer",
             Self::ClaimHosts(_) => "ClaimHostsFailed",
             Self::Apply(_) => "ApplyFailed",
+            Self::ClearPods(_) => "ClearPodsFailed",
             Self::UpdateStatus(_) => "UpdateStatusFailed",
             Self::Cleanup(_) => "CleanupFailed",
             Self::TimeOut => "TimedOut",
@@ -284,7 +268,11 @@ async fn provision(lease: &ComputeLease, ctx: &Context) -> Result<Action> {
                     Applied::AwaitingQuota | Applied::NamespaceConflict | Applied::NamespaceTerminating,
                 ) => LOOK_AGAIN,
             };
-            Ok(Action::requeue(contests.iter().map(|contest| contest.wait).min().unwrap_or(again).min(again)))
+            let pods = pods::of_lease(&ctx.stores.pods, lease);
+            let next =
+                remains::remove(ctx, validated.name.as_str(), &pods).await.map_err(Error::ClearPods)?;
+            let waits = contests.iter().map(|contest| contest.wait).chain(next);
+            Ok(Action::requeue(waits.fold(again, Duration::min)))
         }
         Err(error) => {
             let outcome = Outcome::Failed { lease: &validated, message: error.to_string() };

@@ -10,7 +10,7 @@ use kube::{
     Api, Client, CustomResourceExt, ResourceExt,
     runtime::{
         events::{Recorder, Reporter},
-        reflector::{self, ObjectRef, Store},
+        reflector::{ObjectRef, Store},
     },
 };
 use telemetry::{CancellationToken, Check, Health};
@@ -27,15 +27,15 @@ use crate::{
     client::{self, Rate},
     election::{Election, ElectionSettings, Lost},
     lease_controller::{
-        Context, Stores,
+        Context,
         hosts::{
             proofs::{Proofs, ReadTexts},
             sweep,
         },
         images::ImageBook,
         memory::Memory,
-        pod_index::PodIndex,
-        run::{self, Feed, Synced, Writers},
+        run::{self, Feed, Synced},
+        stores::Writers,
     },
     metrics::{Leadership, Metrics},
     settings::Settings,
@@ -86,28 +86,8 @@ impl Operation {
             self;
         let crds_ready = health.ready.add("crds", "not looked yet");
         let caches_ready = health.ready.add("caches", "not synced yet");
-        let (leases, lease_writer) = reflector::store();
-        let (claims, claim_writer) = reflector::store();
-        let (nodes, node_writer) = reflector::store();
-        let (storage_classes, class_writer) = reflector::store();
-        let (runtime_classes, runtime_class_writer) = reflector::store();
-        let (name_servers, name_server_writer) = reflector::store();
-        let writers = Writers {
-            leases: lease_writer,
-            claims: claim_writer,
-            nodes: node_writer,
-            storage_classes: class_writer,
-            runtime_classes: runtime_class_writer,
-            name_servers: name_server_writer,
-        };
-        let stores = Stores {
-            pods: PodIndex::default(),
-            claims,
-            nodes,
-            storage_classes,
-            runtime_classes,
-            name_servers,
-        };
+        let writers = Writers::default();
+        let (leases, stores) = (writers.leases.as_reader(), writers.stores());
         let synced = Synced::default();
         let election = Election::new(client.clone(), election);
         let client = client::elected(client, rate, election.term());

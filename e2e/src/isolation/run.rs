@@ -90,7 +90,7 @@ async fn of_loads(
     let Some(loaded) = loaded else { return Ok(None) };
     let of_lease = loads::of_lease(place, &loaded, node).await?;
     let mutants = loads::mutants(place).await?;
-    // An evicted pod is replaced at once and fills the disk again, so nothing waits for the run's end.
+    // An evicted pod is replaced at once and fills the disk again, eight times, so nothing waits for the run's end.
     loaded.end(place).await?;
     Ok(Some((of_lease, mutants)))
 }

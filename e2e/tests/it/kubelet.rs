@@ -2,7 +2,10 @@
 
 use crd::LeaseName;
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::{
+    api::core::v1::Pod,
+    jiff::{SignedDuration, Timestamp},
+};
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
@@ -24,6 +27,20 @@ impl Drop for Kubelet {
 
 impl Kubelet {
     pub(crate) fn start(cluster: &Cluster, name: &LeaseName, crashes: &'static str) -> Self {
+        Self::play(cluster, name, move |pod| if carries(pod, crashes) { crashing() } else { ready() })
+    }
+
+    /// Pods that carry the word are evicted, as if that had been so long ago; all others get ready.
+    pub(crate) fn evicting(
+        cluster: &Cluster,
+        name: &LeaseName,
+        evicts: &'static str,
+        ago: SignedDuration,
+    ) -> Self {
+        Self::play(cluster, name, move |pod| if carries(pod, evicts) { evicted(ago) } else { ready() })
+    }
+
+    fn play(cluster: &Cluster, name: &LeaseName, part: impl Fn(&Pod) -> Value + Send + 'static) -> Self {
         let pods = Api::<Pod>::namespaced(cluster.admin.clone(), name.as_str());
         Self(tokio::spawn(async move {
             let mut seen =
@@ -34,7 +51,7 @@ impl Kubelet {
                 if pod.metadata.deletion_timestamp.is_some() || has_status(&pod) {
                     continue;
                 }
-                let status = Patch::Strategic(played(&pod, crashes));
+                let status = Patch::Strategic(part(&pod));
                 // Another writer's conflict, or an API server that is busy, must not leave a pod without a status for ever.
                 while let Err(error) =
                     pods.patch_status(&pod.name_any(), &PatchParams::default(), &status).await
@@ -54,15 +71,26 @@ fn has_status(pod: &Pod) -> bool {
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready")
 }
 
-fn played(pod: &Pod, crashes: &str) -> Value {
-    let env = pod
-        .spec
-        .iter()
-        .flat_map(|spec| &spec.containers)
-        .flat_map(|container| container.env.iter().flatten());
-    if !env.into_iter().any(|variable| variable.value.as_deref() == Some(crashes)) {
-        return json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
-    }
+fn carries(pod: &Pod, word: &str) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut env = containers.flat_map(|container| container.env.iter().flatten());
+    env.any(|variable| variable.value.as_deref() == Some(word))
+}
+
+fn ready() -> Value {
+    json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}})
+}
+
+fn evicted(ago: SignedDuration) -> Value {
+    let then = (Timestamp::now() - ago).to_string();
+    json!({"status": {
+        "phase": "Failed", "reason": "Evicted",
+        "message": "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+        "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": then}],
+    }})
+}
+
+fn crashing() -> Value {
     json!({"status": {
         "phase": "Running",
         "conditions": [{"type": "Ready", "status": "False"}],

@@ -9,6 +9,7 @@ mod crash;
 mod crd_rules;
 mod dns;
 mod engine_election;
+mod evictions;
 mod hosts;
 mod kubelet;
 mod lifecycle;

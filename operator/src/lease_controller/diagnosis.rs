@@ -74,10 +74,15 @@ fn live(pod: &Pod, evidence: &Evidence<'_>) -> Option<Trouble> {
         .or_else(|| eviction::disrupted(pod, evidence.hidden))
 }
 
-/// While pods stop, the quota has no room for their successors, and that is nobody's fault.
+/// While pods stop, the quota has no room for their successors, and that is nobody's fault. Where ended pods have filled it, what
+/// ended them is the trouble.
 fn refused(evidence: &Evidence<'_>) -> Option<Trouble> {
     let stopping = evidence.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some());
+    let has_ended = evidence.pods.iter().any(|pod| pods::is_over(pod));
     let message = evidence.refused_pod.filter(|_| !stopping)?;
+    if has_ended && message.contains("requested: count/pods=") {
+        return None;
+    }
     Some(workload::refused(message, evidence.hidden))
 }
 

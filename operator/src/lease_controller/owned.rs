@@ -37,6 +37,8 @@ pub enum Kind {
     HttpRoute,
     /// Who holds a host.
     HostClaim,
+    /// Pods that have ended.
+    Pod,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::Service => "Service",
             Self::HttpRoute => "HTTPRoute",
             Self::HostClaim => "HostClaim",
+            Self::Pod => "Pod",
         }
     }
 }

@@ -10,9 +10,7 @@ use k8s_openapi::api::{
         LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, ResourceQuota, Service, ServiceAccount,
     },
     networking::v1::NetworkPolicy,
-    node::v1::RuntimeClass,
     rbac::v1::RoleBinding,
-    storage::v1::StorageClass,
 };
 use kube::{
     Api, Resource, ResourceExt,
@@ -33,6 +31,7 @@ use super::{
     name_servers,
     owned::Kind,
     pod_index, pods, reconcile,
+    stores::Writers,
 };
 use crate::{http_route::HttpRoute, metrics::Metrics, watches::Watches};
 
@@ -55,22 +54,6 @@ pub struct Feed {
     pub leases: Store<ComputeLease>,
     /// The writing ends of all stores.
     pub writers: Writers,
-}
-
-/// The writing ends of the stores that watches fill.
-pub struct Writers {
-    /// Our own objects.
-    pub leases: Writer<ComputeLease>,
-    /// Claims of leases.
-    pub claims: Writer<PersistentVolumeClaim>,
-    /// All nodes.
-    pub nodes: Writer<Node>,
-    /// All storage classes.
-    pub storage_classes: Writer<StorageClass>,
-    /// All runtime classes.
-    pub runtime_classes: Writer<RuntimeClass>,
-    /// The Service of the tenants' name server.
-    pub name_servers: Writer<Service>,
 }
 
 /// Tells when each watch has seen everything once.

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     ByteString,
     api::{
-        core::v1::{Node, PersistentVolumeClaim, Pod, Secret, Service},
+        core::v1::{Pod, Secret, Service},
         node::v1::RuntimeClass,
         storage::v1::StorageClass,
     },
@@ -24,7 +24,6 @@ use k8s_openapi::{
 };
 use kube::runtime::{
     events::{Recorder, Reporter},
-    reflector::{self, store::Writer},
     watcher,
 };
 use manifest::ValidManifest;
@@ -35,16 +34,16 @@ use testkit::mock_api::MockApi;
 use tokio::time::Duration;
 
 use super::{
-    Context, Stores,
+    Context,
     build::workload,
     hosts::proofs::Proofs,
     live::Listing,
     memory::Memory,
     owned::Kind,
-    pod_index::{self, PodIndex},
-    pods,
+    pod_index, pods,
     rollout::Course,
     run::{RENDERED, Synced},
+    stores::Writers,
     tiers::Confinement,
     validate::{Activity, Validated},
 };
@@ -286,11 +285,7 @@ pub(crate) struct Scenario {
     pub(crate) api: MockApi,
     pub(crate) ctx: Arc<Context>,
     listing: pod_index::Listing,
-    classes: Writer<StorageClass>,
-    _claims: Writer<PersistentVolumeClaim>,
-    _nodes: Writer<Node>,
-    _runtime_classes: Writer<RuntimeClass>,
-    name_servers: Writer<Service>,
+    writers: Writers,
 }
 
 impl Scenario {
@@ -304,11 +299,7 @@ impl Scenario {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let api = MockApi::new();
         let client = api.client();
-        let (claims, claim_writer) = reflector::store();
-        let (nodes, node_writer) = reflector::store();
-        let (storage_classes, class_writer) = reflector::store();
-        let (runtime_classes, runtime_class_writer) = reflector::store();
-        let (name_servers, name_server_writer) = reflector::store();
+        let writers = Writers::default();
         let metrics = Metrics::register(&Registry::new()).unwrap();
         let ctx = Arc::new(Context {
             recorder: Recorder::new(
@@ -317,14 +308,7 @@ impl Scenario {
             ),
             client,
             settings: self::settings(),
-            stores: Stores {
-                pods: PodIndex::default(),
-                claims,
-                nodes,
-                storage_classes,
-                runtime_classes,
-                name_servers,
-            },
+            stores: writers.stores(),
             synced,
             metrics,
             images: super::images::ImageBook::new(None),
@@ -334,16 +318,7 @@ impl Scenario {
             network: Arc::new(Network::new(Enforcement::Unchecked)),
             clock,
         });
-        let mut scenario = Self {
-            api,
-            ctx,
-            listing: pod_index::Listing::default(),
-            classes: class_writer,
-            _claims: claim_writer,
-            _nodes: node_writer,
-            _runtime_classes: runtime_class_writer,
-            name_servers: name_server_writer,
-        };
+        let mut scenario = Self { api, ctx, listing: pod_index::Listing::default(), writers };
         scenario.put_name_server(name_server("10.96.0.53"));
         scenario.api.insert(&lease_path(), lease(yaml));
         scenario.put_manifest(yaml);
@@ -375,15 +350,15 @@ impl Scenario {
     }
 
     pub(crate) fn put_class(&mut self, class: StorageClass) {
-        self.classes.apply_watcher_event(&watcher::Event::Apply(class));
+        self.writers.storage_classes.apply_watcher_event(&watcher::Event::Apply(class));
     }
 
     pub(crate) fn put_name_server(&mut self, service: Service) {
-        self.name_servers.apply_watcher_event(&watcher::Event::Apply(service));
+        self.writers.name_servers.apply_watcher_event(&watcher::Event::Apply(service));
     }
 
     pub(crate) fn remove_name_server(&mut self) {
-        self.name_servers.apply_watcher_event(&watcher::Event::Delete(name_server("10.96.0.53")));
+        self.writers.name_servers.apply_watcher_event(&watcher::Event::Delete(name_server("10.96.0.53")));
     }
 
     pub(crate) fn put_pod(&mut self, mut pod: Pod) {

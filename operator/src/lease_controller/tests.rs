@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{test_support::*, *};
 
 mod drift;
+mod ended_pods;
 mod ending;
 mod lifecycle;
 mod registries;

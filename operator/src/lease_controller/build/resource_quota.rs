@@ -8,7 +8,10 @@ use k8s_openapi::{
 };
 
 use super::{EPHEMERAL_STORAGE_BYTES, metadata, milli, number};
-use crate::lease_controller::validate::{Activity, Validated};
+use crate::lease_controller::{
+    remains,
+    validate::{Activity, Validated},
+};
 
 /// Name of the quota.
 pub const NAME: &str = "lease";
@@ -46,6 +49,8 @@ pub fn build(lease: &Validated) -> ResourceQuota {
         ("persistentvolumeclaims", number(sum(|service| service.volumes.len() as u64))),
         // A pause leaves no room for a pod, whoever would make it.
         ("pods", number(if lease.activity == Activity::Paused { 0 } else { pods })),
+        // Those that have ended count here, and only here.
+        ("count/pods", number(pods.saturating_add(remains::MOST))),
         ("services", number(count(|service| !service.ports.is_empty()))),
         ("services.nodeports", number(0)),
         ("services.loadbalancers", number(0)),

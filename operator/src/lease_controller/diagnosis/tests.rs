@@ -321,6 +321,22 @@ fn a_refused_pod_is_ours_unless_its_predecessor_still_stops() {
 }
 
 #[test]
+fn a_quota_full_of_pods_that_ended_is_not_the_trouble_but_what_ended_them_is() {
+    let service = service();
+    let message = "pods \"web-1\" is forbidden: exceeded quota: lease, requested: count/pods=1, used: count/pods=9, limited: count/pods=9";
+    let over = pod_with(&json!({"phase": "Failed", "reason": "Evicted", "message": "gone"}));
+    let found = diagnose(&Evidence {
+        service: &service,
+        pods: &[&over],
+        refused_pod: Some(message),
+        known: None,
+        hidden: &Hidden::default(),
+        now: now(),
+    });
+    assert_eq!(found, Some(Trouble::new(Cause::Evicted, "Evicted: gone".to_owned())));
+}
+
+#[test]
 fn what_is_wrong_now_comes_before_what_was_wrong() {
     let service = service();
     let over = pod_with(&json!({"phase": "Failed", "reason": "Evicted", "message": "gone"}));
