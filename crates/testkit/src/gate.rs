@@ -27,6 +27,8 @@ pub struct Gate {
 struct State {
     calls: Vec<String>,
     armed: Option<(usize, Moment)>,
+    /// The only calls that count, if not all do.
+    only: Option<String>,
     is_reached: bool,
 }
 
@@ -34,6 +36,12 @@ impl Gate {
     /// Counts anew, and holds the call of this number, the first being 1.
     pub fn arm(&self, call: usize, moment: Moment) {
         *self.lock() = State { armed: Some((call, moment)), ..State::default() };
+    }
+
+    /// Counts calls of this name alone, and holds the one of this number, the first being 1. All others pass.
+    pub fn arm_at(&self, name: &str, call: usize, moment: Moment) {
+        let only = Some(name.to_owned());
+        *self.lock() = State { armed: Some((call, moment)), only, ..State::default() };
     }
 
     /// Counts anew and holds nothing.
@@ -57,10 +65,14 @@ impl Gate {
         }
     }
 
-    /// Counts a call and holds it if it is one to be held before. The number goes to [`Self::after`].
+    /// Counts a call and holds it if it is one to be held before. The number goes to [`Self::after`]; a call that does
+    /// not count has none, 0.
     pub async fn before(&self, call: &str) -> usize {
         let (number, hold) = {
             let mut state = self.lock();
+            if state.only.as_deref().is_some_and(|only| only != call) {
+                return 0;
+            }
             state.calls.push(call.to_owned());
             let number = state.calls.len();
             let hold = state.armed.is_some_and(|(armed, moment)| match moment {

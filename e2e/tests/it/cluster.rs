@@ -79,7 +79,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Gives the identities of operator, meter and name server the chart's rights, and nothing else, in this test's namespace.
+    /// Gives the identities of operator, meter, name server and agent the chart's rights, and nothing else, in this test's namespace.
     pub(crate) async fn grant_rights(&self) -> Result<()> {
         for document in self.rights()? {
             match document["kind"].as_str() {
@@ -97,18 +97,19 @@ impl Cluster {
         Ok(())
     }
 
-    /// Rights of the operator, of the meter, of the name server and of the role that the operator hands on, under names of this test.
+    /// Rights of the operator, of the meter, of the name server, of the agent and of the role that the operator hands on, under names of this test.
     fn rights(&self) -> Result<Vec<Value>> {
         let text = RIGHTS
             .replace("leasehold-system", &self.system)
             .replace("leasehold-operator", &self.identity("operator"))
             .replace("leasehold-meter", &self.identity("meter"))
-            .replace("leasehold-dns", &self.identity("dns"));
+            .replace("leasehold-dns", &self.identity("dns"))
+            .replace("leasehold-agent", &self.identity("agent"));
         let mut documents = Vec::new();
         for document in text.split("\n---\n") {
             let mut document: Value = serde_saphyr::from_str(document.trim_start_matches("---\n"))?;
             let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            let is_ours = ["operator", "meter", "dns"]
+            let is_ours = ["operator", "meter", "dns", "agent"]
                 .iter()
                 .any(|component| name.starts_with(&self.identity(component)));
             if name == "leasehold-lease-reader" || is_ours {
@@ -154,6 +155,11 @@ impl Cluster {
     /// How to reach the API server as the operator's ServiceAccount.
     pub(crate) fn operator_config(&self) -> Config {
         self.config_of("operator")
+    }
+
+    /// How to reach the API server as the agent's ServiceAccount.
+    pub(crate) fn agent_config(&self) -> Config {
+        self.config_of("agent")
     }
 
     fn config_of(&self, component: &str) -> Config {

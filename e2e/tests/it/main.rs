@@ -4,6 +4,7 @@
 //! (`cargo xtask testbed up --control-plane-only` makes one). Without it these tests fail; they never skip.
 
 mod admission;
+mod agent;
 mod cluster;
 mod crash;
 mod crd_rules;

@@ -1,0 +1,198 @@
+//! The chain of one life: the node that agents speak to, the tenant, and what is on chain in the end.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, Bytes, U64};
+use anyhow::{Context, Result, anyhow, ensure};
+use chain::{At, ChainClient, HotKey};
+use crd::convert::SettledStatement;
+use market::{Amount, B256, Bid, Lease, LeaseId, OrderHash, SignedBid, Statement, Usage, amount};
+use serde::Deserialize;
+use serde_json::json;
+use testkit::{Anvil, FaultyRpc, Gate, TestMarket};
+
+/// What the tenant has, and locks in its lease.
+pub(super) const DEPOSIT: Amount = Amount(10_000_000);
+const SALT: B256 = B256::repeat_byte(1);
+const MANIFEST: &str = "
+version: v1
+name: guestbook
+duration: 1h
+tier: strict
+services:
+  web:
+    image: registry.example/web@sha256:0000000000000000000000000000000000000000000000000000000000000000
+    resources: {cpu: 250m, memory: 64Mi}
+";
+
+/// A market with a provider, a tenant, and a node in front of it that can hold a request.
+pub(super) struct Market {
+    inner: TestMarket,
+    gate: Gate,
+    node: FaultyRpc,
+}
+
+/// A transaction of the operator's in a block.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) nonce: u64,
+    pub(super) call: &'static str,
+    pub(super) success: bool,
+    pub(super) hash: B256,
+}
+
+#[derive(Deserialize)]
+struct FullBlock {
+    transactions: Vec<WireTransaction>,
+}
+
+#[derive(Deserialize)]
+struct WireTransaction {
+    hash: B256,
+    from: Address,
+    nonce: U64,
+    input: Bytes,
+}
+
+fn manifest() -> Result<manifest::ValidManifest> {
+    let document = manifest::parse(MANIFEST, "guestbook.yaml")?;
+    manifest::validate(&document).map_err(|problems| anyhow!("the manifest has problems: {problems:?}"))
+}
+
+/// What the order says of the manifest.
+pub(super) fn manifest_hash() -> Result<B256> {
+    Ok(manifest::manifest_hash(&SALT, &manifest()?.canonical_json()))
+}
+
+impl Market {
+    pub(super) async fn start() -> Result<Self> {
+        let inner = TestMarket::start().await?;
+        inner.register_provider().await?;
+        inner.fund_tenant(DEPOSIT).await?;
+        let gate = Gate::default();
+        let node = FaultyRpc::start_behind(inner.anvil.url(), gate.clone()).await?;
+        Ok(Self { inner, gate, node })
+    }
+
+    fn client(&self) -> &ChainClient {
+        &self.inner.client
+    }
+
+    pub(super) fn anvil(&self) -> &Anvil {
+        &self.inner.anvil
+    }
+
+    /// What every request of an agent passes.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The key that agents send with.
+    pub(super) fn operator(&self) -> &HotKey {
+        &self.inner.operator
+    }
+
+    /// The chain's part of an agent's configuration.
+    pub(super) fn configuration(&self) -> String {
+        let deployment = self.inner.deployment();
+        format!(
+            "[chain]\nrpc_url = \"{}\"\npoll_interval = \"1s\"\nmax_head_age = \"30d\"\n\
+             deployment = {{ chain_id = {}, market = \"{}\", registry = \"{}\", token = \"{}\", token_decimals = 6, deployed_block = {} }}\n\
+             [provider]\nowner = \"{}\"\n",
+            self.node.url(),
+            deployment.chain_id,
+            deployment.market,
+            deployment.registry,
+            deployment.token,
+            deployment.deployed_block,
+            self.inner.provider.address(),
+        )
+    }
+
+    pub(super) async fn post_order(&self) -> Result<OrderHash> {
+        let (mut order, _) = self.inner.order(1).await?;
+        let encoded = chain::convert::encode_requirements(&manifest()?.requirements())?;
+        order.requirements_hash = chain::convert::requirements_hash(&encoded);
+        order.manifest_hash = manifest_hash()?;
+        let post = self.client().calls().post_order(&order, encoded)?;
+        self.inner.run(&self.inner.tenant, [post]).await?;
+        Ok(self.client().eip712().order_digest(&order)?)
+    }
+
+    pub(super) async fn bids(&self, order: OrderHash) -> Result<Vec<(LeaseId, SignedBid)>> {
+        Ok(self.client().bids_for(order).await?)
+    }
+
+    pub(super) async fn open(&self, signed: &SignedBid) -> Result<()> {
+        let open = self.client().calls().open_lease(signed, self.inner.session.address(), DEPOSIT)?;
+        self.inner.run(&self.inner.tenant, [open]).await.map(drop)
+    }
+
+    pub(super) async fn lease(&self, id: LeaseId) -> Result<Lease> {
+        Ok(self.client().lease(id, At::Latest).await?)
+    }
+
+    /// The tenant has enough after two minutes, and signs for them.
+    pub(super) async fn close_and_sign(&self, id: LeaseId, bid: &Bid) -> Result<SettledStatement> {
+        self.anvil().pass(120).await?;
+        self.inner.run(&self.inner.tenant, [self.client().calls().close_lease(id)]).await?;
+        let lease = self.lease(id).await?;
+        let (as_of, meter_root) = (lease.end_at, B256::repeat_byte(7));
+        let usage = Usage([100, 25_000, 100 * (64 << 20), 0, 0, 0, 0, 0]);
+        let statement = Statement {
+            lease_id: id,
+            amount_cum: amount(&bid.prices, &bid.limits, &usage, lease.elapsed(as_of)),
+            as_of,
+            usage_hash: usage::usage_hash(&usage, as_of, meter_root),
+            last: true,
+        };
+        ensure!(!statement.amount_cum.is_zero(), "the tenant has to pay something");
+        let signature = self.inner.session.sign_statement(&self.client().eip712(), &statement)?;
+        Ok(SettledStatement { statement, usage, meter_root, signature })
+    }
+
+    /// What provider and tenant may withdraw.
+    pub(super) async fn available(&self) -> Result<(Amount, Amount)> {
+        let of = async |key: &HotKey| self.client().available(key.address(), At::Latest).await;
+        Ok((of(&self.inner.provider).await?, of(&self.inner.tenant).await?))
+    }
+
+    /// The operator's next nonce by what is mined, and by what the node knows.
+    pub(super) async fn nonces(&self) -> Result<(u64, u64)> {
+        let (rpc, account) = (self.client().rpc(), self.operator().address());
+        Ok((rpc.mined_nonce(account).await?, rpc.pending_nonce(account).await?))
+    }
+
+    /// Everything that the operator has in blocks, in the order of the chain. The lease's own calls have names.
+    pub(super) async fn transactions_of_the_operator(
+        &self,
+        signed: &SignedBid,
+        settled: &SettledStatement,
+    ) -> Result<Vec<Sent>> {
+        let (rpc, calls) = (self.client().rpc(), self.client().calls());
+        let known = [
+            calls.post_bid(signed)?,
+            calls.confirm(&[settled.statement.lease_id]),
+            calls.settle(&[(settled.statement, settled.signature)])?,
+            calls.finalize(&[signed.bid])?,
+        ];
+        let names: BTreeMap<&[u8], &'static str> =
+            known.iter().map(|call| (call.data.as_ref(), call.name)).collect();
+        let mut sent = Vec::new();
+        for number in 0..=rpc.head().await?.number {
+            let block: FullBlock =
+                rpc.request("eth_getBlockByNumber", json!([U64::from(number), true])).await?;
+            for found in block.transactions.into_iter().filter(|sent| sent.from == self.operator().address())
+            {
+                let receipt = rpc.receipt(found.hash).await?.context("a transaction without a receipt")?;
+                sent.push(Sent {
+                    nonce: found.nonce.to(),
+                    call: names.get(found.input.as_ref()).copied().unwrap_or("something else"),
+                    success: receipt.status.to::<u64>() == 1,
+                    hash: found.hash,
+                });
+            }
+        }
+        Ok(sent)
+    }
+}
