@@ -68,7 +68,8 @@ impl ContainerRow {
         let delivered =
             |run: &Run| self.delivering.filter(|delivering| delivering.started_at == run.started_at);
         // A node that went down says of what it ran that it ended when the node came back.
-        let ended = |run: Run| host.rebooted_after.map_or(run.finished_at, |last| run.finished_at.min(last));
+        let doubts = [host.rebooted_after, host.unproven_after];
+        let ended = |run: Run| doubts.into_iter().flatten().fold(run.finished_at, Millis::min);
         if let Some((run, delivering)) = container.last_run.and_then(|run| Some((run, delivered(&run)?))) {
             credit(delivering.since, ended(run));
         }
@@ -124,6 +125,8 @@ pub(crate) struct Host {
     pub(crate) trouble: Trouble,
     /// If the node has booted since the last look: up to when it was known to live before.
     pub(crate) rebooted_after: Option<Millis>,
+    /// If the pod was found running or its node booted, and that is not long ago: up to when it was known to live before.
+    pub(crate) unproven_after: Option<Millis>,
 }
 
 #[cfg(test)]
@@ -137,7 +140,7 @@ mod tests {
 
     fn at(now: u64) -> Host {
         let now = Millis(now);
-        Host { now, alive_until: now, trouble: Trouble::None, rebooted_after: None }
+        Host { now, alive_until: now, trouble: Trouble::None, rebooted_after: None, unproven_after: None }
     }
 
     fn running(started: u64, ready: Option<u64>) -> ContainerState {

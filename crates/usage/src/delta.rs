@@ -55,6 +55,16 @@ pub(crate) enum Lifetime {
     Sandbox,
 }
 
+/// What is known of the beginning of a counter that was never read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Birth {
+    /// The earliest start at which it counts from nought: one that started before was running unseen, so that its
+    /// first reading is only a baseline.
+    pub(crate) from_zero: Millis,
+    /// The newest moment at which the pod is known not to have run; none if nobody looked before it did.
+    pub(crate) not_before: Option<Millis>,
+}
+
 /// The most that a counter can grow: a rate with five per cent for clocks, and a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
@@ -70,23 +80,25 @@ impl Bound {
 }
 
 /// What the reading `new` adds, given the last one, and whether it becomes the last one.
-///
-/// `from_zero` is the earliest start at which a counter that was never read counts from nought: one that started
-/// before was running unseen, so that its first reading is only a baseline.
 pub(crate) fn judge(
     last: Option<&Reading>,
     new: &Reading,
     lifetime: Lifetime,
     bound: Option<Bound>,
-    from_zero: Millis,
+    birth: Birth,
     now: Millis,
 ) -> Result<Step, Verdict> {
     if new.at > now.plus(FUTURE_MILLIS) || new.start > new.at {
         return Err(Verdict::Future);
     }
     let (since, delta) = match last {
-        None if new.start < from_zero => return Ok(Step { since: new.at, delta: None }),
-        None => (new.start, new.value),
+        None if new.start < birth.from_zero => return Ok(Step { since: new.at, delta: None }),
+        None => match (lifetime, birth.not_before) {
+            (Lifetime::Sandbox, _) => (new.start, new.value),
+            // The start is that of the newest sandbox, and there may have been others before.
+            (Lifetime::Pod, Some(not_before)) => (new.start.min(not_before), new.value),
+            (Lifetime::Pod, None) => return Ok(Step { since: new.at, delta: None }),
+        },
         Some(last) if new.at <= last.at => return Err(Verdict::NotNewer),
         Some(last) => growth(last, new, lifetime).map_err(Verdict::Quarantined)?,
     };
@@ -101,7 +113,11 @@ pub(crate) fn judge(
 /// Times are the kubelet's, cut to whole seconds: a sandbox that begins in the second of the last reading is new.
 fn growth(last: &Reading, new: &Reading, lifetime: Lifetime) -> Result<(Millis, u64), QuarantineReason> {
     let difference = new.value.checked_sub(last.value).map(|delta| (last.at, delta));
-    let from_nought = (new.start.max(last.at), new.value);
+    let from_nought = match lifetime {
+        Lifetime::Sandbox => (new.start.max(last.at), new.value),
+        // Other sandboxes may have come and gone since.
+        Lifetime::Pod => (last.at, new.value),
+    };
     let is_other_boot = matches!((last.boot, new.boot), (Some(last), Some(new)) if last != new);
     let is_other_sandbox = new.start > last.start && new.start.0 >= last.at.0 / 1000 * 1000;
     match (lifetime, difference) {
@@ -126,6 +142,7 @@ mod tests {
 
     const NOW: Millis = Millis(100_000);
     const LAST: Reading = Reading { start: Millis(10_000), at: Millis(50_000), value: 700, boot: None };
+    const BIRTH: Birth = Birth { from_zero: Millis(5_000), not_before: Some(Millis(7_000)) };
     const BOUND: Option<Bound> = Some(Bound { per_milli: 1, burst: 20 });
 
     fn read(start: u64, at: u64, value: u64) -> Reading {
@@ -136,8 +153,12 @@ mod tests {
         Ok(Step { since: Millis(since), delta: Some(delta) })
     }
 
+    fn above() -> Result<Step, Verdict> {
+        Err(Verdict::Quarantined(QuarantineReason::AboveLimit))
+    }
+
     fn check(last: Option<Reading>, new: Reading) -> Result<Step, Verdict> {
-        judge(last.as_ref(), &new, Lifetime::Sandbox, BOUND, Millis(5_000), NOW)
+        judge(last.as_ref(), &new, Lifetime::Sandbox, BOUND, BIRTH, NOW)
     }
 
     #[test]
@@ -159,10 +180,10 @@ mod tests {
 
     #[test]
     fn the_counter_of_a_pod_outlives_its_sandbox_and_is_not_counted_twice() {
-        let pod = |new| judge(Some(&LAST), &new, Lifetime::Pod, BOUND, Millis(5_000), NOW);
+        let pod = |new| judge(Some(&LAST), &new, Lifetime::Pod, BOUND, BIRTH, NOW);
         assert_eq!(pod(read(55_000, 60_000, 710)), step(50_000, 10));
         // One that fell began anew, whatever its lifetime should have been.
-        assert_eq!(pod(read(55_000, 60_000, 300)), step(55_000, 300));
+        assert_eq!(pod(read(55_000, 60_000, 300)), step(50_000, 300));
         assert_eq!(pod(read(10_000, 60_000, 300)), Err(Verdict::Quarantined(QuarantineReason::WentBack)));
     }
 
@@ -170,10 +191,10 @@ mod tests {
     fn every_counter_begins_anew_with_the_node() {
         let in_boot = |reading, boot| Reading { boot: Some(Boot(boot)), ..reading };
         for lifetime in [Lifetime::Pod, Lifetime::Sandbox] {
-            let judge =
-                |new: Reading| judge(Some(&in_boot(LAST, 1)), &new, lifetime, BOUND, Millis(5_000), NOW);
+            let judge = |new: Reading| judge(Some(&in_boot(LAST, 1)), &new, lifetime, BOUND, BIRTH, NOW);
             assert_eq!(judge(in_boot(read(10_000, 60_000, 300), 2)), step(50_000, 300));
-            assert_eq!(judge(in_boot(read(55_000, 60_000, 710), 2)), step(55_000, 710));
+            let since = if lifetime == Lifetime::Pod { 50_000 } else { 55_000 };
+            assert_eq!(judge(in_boot(read(55_000, 60_000, 710), 2)), step(since, 710));
             assert_eq!(judge(in_boot(read(10_000, 60_000, 710), 1)), step(50_000, 10));
             assert_eq!(judge(read(10_000, 60_000, 710)), step(50_000, 10));
         }
@@ -200,16 +221,27 @@ mod tests {
 
     #[test]
     fn growth_beyond_the_limit_is_quarantined() {
-        let above = Err(Verdict::Quarantined(QuarantineReason::AboveLimit));
         assert_eq!(check(Some(LAST), read(10_000, 51_000, 700 + 1_050 + 20)), step(50_000, 1_070));
-        assert_eq!(check(Some(LAST), read(10_000, 51_000, 700 + 1_050 + 21)), above);
-        assert_eq!(check(Some(LAST), read(50_500, 51_000, 546)), above);
+        assert_eq!(check(Some(LAST), read(10_000, 51_000, 700 + 1_050 + 21)), above());
+        assert_eq!(check(Some(LAST), read(50_500, 51_000, 546)), above());
     }
 
     #[test]
     fn a_first_reading_counts_from_nought_only_if_its_start_was_seen() {
         assert_eq!(check(None, read(5_000, 6_000, 300)), step(5_000, 300));
         assert_eq!(check(None, read(4_999, 6_000, 300)), Ok(Step { since: Millis(6_000), delta: None }));
+    }
+
+    #[test]
+    fn the_first_reading_of_a_pod_that_has_its_second_sandbox_is_measured_from_when_it_had_not_run() {
+        let first = |new| judge(None, &new, Lifetime::Pod, BOUND, BIRTH, NOW);
+        assert_eq!(first(read(9_000, 10_000, 3_000)), step(7_000, 3_000));
+        assert_eq!(first(read(6_000, 10_000, 3_000)), step(6_000, 3_000));
+        assert_eq!(check(None, read(9_000, 10_000, 1_071)), above());
+        let baseline = Ok(Step { since: Millis(6_000), delta: None });
+        assert_eq!(first(read(4_999, 6_000, 300)), baseline);
+        let unseen = Birth { from_zero: Millis(0), not_before: None };
+        assert_eq!(judge(None, &read(5_500, 6_000, 300), Lifetime::Pod, BOUND, unseen, NOW), baseline);
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Ledger {
         }
         let egress = view.egress_bytes_per_second;
         for pod in &view.pods {
-            let mut row = self.pods.remove(&pod.uid).unwrap_or_else(|| PodRow::seen_from(floor, pod));
+            let mut row = self.pods.remove(&pod.uid).unwrap_or_else(|| PodRow::seen_from(floor, now, pod));
             row.bound_by(pod, egress);
             let host = row.look(pod, now);
             for container in &pod.containers {
@@ -228,7 +228,7 @@ impl Ledger {
         let reading = Reading { start, at, value, boot: row.boot };
         let last = row.counters.get(&counter);
         let bound = row.bound(counter);
-        let step = match judge(last, &reading, lifetime(counter), bound, row.counts_from(), now) {
+        let step = match judge(last, &reading, lifetime(counter), bound, row.birth(), now) {
             Ok(step) => step,
             Err(verdict) => return verdict,
         };

@@ -15,7 +15,10 @@ struct Rule {
 /// Everything that does IO, speaks to a cluster or to a chain.
 const PURE: &[&str] = &["alloy", "axum", "hyper", "k8s-openapi", "kube", "reqwest", "tokio"];
 
-const RULES: [Rule; 17] = [
+/// Crates that only tests import.
+const FOR_TESTS: &[&str] = &["fake-kubelet", "testkit"];
+
+const RULES: [Rule; 18] = [
     Rule {
         name: "market",
         may: &[],
@@ -42,6 +45,8 @@ const RULES: [Rule; 17] = [
         may: &["chain", "crd", "gateway-api", "manifest", "market", "rewards", "telemetry", "usage"],
         never: &[],
     },
+    // The judge of the meter shares nothing with it.
+    Rule { name: "fake-kubelet", may: &[], never: &["alloy", "k8s-openapi", "kube"] },
     Rule {
         name: "operator",
         may: &["crd", "ledger", "manifest", "market", "telemetry", "usage"],
@@ -111,7 +116,7 @@ pub(super) fn check(metadata: &serde_json::Value) -> anyhow::Result<Vec<String>>
         for Dependency { name, kind } in &package.dependencies {
             let is_development = kind.as_deref() == Some("dev");
             let is_allowed = if ours.contains(&name.as_str()) {
-                rule.may.contains(&name.as_str()) || (is_development && name == "testkit")
+                rule.may.contains(&name.as_str()) || (is_development && FOR_TESTS.contains(&name.as_str()))
             } else {
                 is_development || !rule.never.contains(&name.as_str())
             };

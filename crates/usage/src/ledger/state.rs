@@ -7,12 +7,14 @@ use market::Dimension;
 use serde::{Deserialize, Serialize};
 
 use crate::allocated::{ContainerRow, Host, Interval};
-use crate::delta::{Bound, Reading};
+use crate::delta::{Birth, Bound, Reading};
 use crate::observation::{ContainerState, ContainerView, Counter, NodeView, PodView};
 use crate::{Boot, Counters, Millis, Totals, evidence};
 
 /// CPU that a control group may burst above its quota, in nanoseconds.
 const CPU_BURST_NS: u64 = 200_000_000;
+/// For how long a run that nobody saw begin has to be seen before it is believed to have been all the time.
+const TRIAL_MILLIS: u64 = 30_000;
 /// Seconds of traffic at the full rate that queues may let through at once.
 const NETWORK_BURST_SECONDS: u64 = 2;
 
@@ -84,15 +86,34 @@ pub(super) struct GaugeReading {
     pub(super) bytes: u64,
 }
 
+/// Doubt about a pod that was found running, or whose node booted since the last look: what the API server shows may
+/// be what ran before the boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Trial {
+    /// Up to when it was looked at before.
+    after: Millis,
+    /// When what is shown then is believed.
+    until: Millis,
+}
+
+impl Trial {
+    fn begin(now: Millis, after: Millis) -> Self {
+        Self { after, until: now.plus(TRIAL_MILLIS) }
+    }
+}
+
 /// A pod that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PodRow {
     /// The pod cannot have been delivered, nor its counters have started, before this without being known.
     pub(super) from_zero: Millis,
-    /// Nothing of it had run when it was first seen, so its counters count from nought whatever its node's clock says.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    seen_before_it_ran: bool,
+    /// When it was first seen, if nothing of it had run then: so its counters count from nought whatever its node's
+    /// clock says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen_before_it_ran: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trial: Option<Trial>,
     /// The node's boot at the last look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) boot: Option<Boot>,
@@ -111,30 +132,42 @@ pub(super) struct PodRow {
 }
 
 impl PodRow {
-    pub(super) fn seen_from(floor: Millis, pod: &PodView) -> Self {
+    pub(super) fn seen_from(floor: Millis, now: Millis, pod: &PodView) -> Self {
         let never_ran = |container: &ContainerView| {
             container.state == ContainerState::Waiting && container.last_run.is_none()
         };
-        let seen_before_it_ran = pod.containers.iter().all(never_ran);
-        Self { from_zero: floor, seen_before_it_ran, ..Self::default() }
+        let seen_before_it_ran = pod.containers.iter().all(never_ran).then_some(now);
+        // Of what ran when the lease was looked at first, nothing can be known.
+        let is_found = seen_before_it_ran.is_none() && Millis(0) < floor && floor < now;
+        let trial = is_found.then(|| Trial::begin(now, floor));
+        Self { from_zero: floor, seen_before_it_ran, trial, ..Self::default() }
     }
 
-    /// The earliest start at which its counters count from nought.
-    ///
-    /// The kubelet cuts starts to whole seconds.
-    pub(super) fn counts_from(&self) -> Millis {
-        if self.seen_before_it_ran { Millis(0) } else { Millis(self.from_zero.0 / 1000 * 1000) }
+    /// What is known of the beginning of its counters.
+    pub(super) fn birth(&self) -> Birth {
+        match self.seen_before_it_ran {
+            Some(seen) => Birth { from_zero: Millis(0), not_before: Some(seen) },
+            None => Birth {
+                // The kubelet cuts starts to whole seconds.
+                from_zero: Millis(self.from_zero.0 / 1000 * 1000),
+                not_before: Some(self.from_zero).filter(|looked| looked.0 > 0),
+            },
+        }
     }
 
     /// Takes what is known of the pod's node; tells the circumstances of this look at it.
     pub(super) fn look(&mut self, pod: &PodView, now: Millis) -> Host {
         let NodeView { alive_until, boot } = pod.node;
         let is_other_boot = matches!((self.boot, boot), (Some(last), Some(new)) if last != new);
+        let rebooted_after = is_other_boot.then_some(self.alive_until);
+        self.trial = rebooted_after.map(|last| Trial::begin(now, last)).or(self.trial);
+        let unproven_after = self.trial.filter(|trial| now < trial.until).map(|trial| trial.after);
         let host = Host {
             now,
-            alive_until: alive_until.min(now),
+            alive_until: alive_until.min(unproven_after.unwrap_or(now)),
             trouble: pod.trouble,
-            rebooted_after: is_other_boot.then_some(self.alive_until),
+            rebooted_after,
+            unproven_after,
         };
         self.boot = boot.or(self.boot);
         self.alive_until = self.alive_until.max(host.alive_until);

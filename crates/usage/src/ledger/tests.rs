@@ -114,6 +114,7 @@ fn nothing_of_a_lease_counts_past_the_last_known_life_of_its_nodes_and_all_of_it
 #[test]
 fn what_the_runtime_may_use_widens_the_bounds_and_is_not_allocated() {
     let mut ledger = ledger(10, None);
+    ledger.observe(seconds(10), &view(vec![]));
     let mut sandboxed = pod("a", ready(10), None);
     sandboxed.overhead = ResourceLimits { cpu_milli: 50, memory_bytes: 1000, ..ResourceLimits::default() };
     ledger.observe(seconds(10), &view(vec![sandboxed]));
@@ -174,9 +175,26 @@ fn a_pod_that_disappears_from_one_look_is_not_paid_twice() {
     let there = view(vec![pod("a", ready(10), None)]);
     ledger.observe(seconds(20), &there);
     ledger.observe(seconds(30), &view(vec![]));
-    ledger.observe(seconds(40), &there);
-    // The time in which nobody saw it stays unpaid.
-    assert_eq!(ledger.totals().allocated.cpu_milli_seconds(), 250 * (10 + 10));
+    // The time in which nobody saw it stays unpaid; what is found has to go on running to be believed.
+    for (second, delivered) in [(40, 10), (69, 10), (70, 10 + 40)] {
+        ledger.observe(seconds(second), &there);
+        assert_eq!(ledger.totals().allocated.cpu_milli_seconds(), 250 * delivered, "at {second}");
+    }
+}
+
+#[test]
+fn a_run_that_nobody_saw_begin_is_paid_for_only_once_it_was_seen_running_for_long() {
+    let mut ledger = ledger(10, None);
+    ledger.observe(seconds(20), &view(vec![]));
+    // It may be what ran before the node was rebooted.
+    ledger.observe(seconds(100), &view(vec![pod("a", ready(30), None)]));
+    assert_eq!((ledger.totals().allocated, ledger.as_of()), (usage(0, 10), Timestamp(20)));
+    let ended = Run { started_at: seconds(30), finished_at: seconds(99) };
+    let mut other = ledger.clone();
+    other.observe(seconds(101), &view(vec![pod("a", ContainerState::Waiting, Some(ended))]));
+    assert_eq!((other.totals().allocated, other.as_of()), (usage(0, 91), Timestamp(101)));
+    ledger.observe(seconds(130), &view(vec![pod("a", ready(30), None)]));
+    assert_eq!((ledger.totals().allocated, ledger.as_of()), (usage(100, 120), Timestamp(130)));
 }
 
 #[test]
@@ -220,6 +238,7 @@ fn readings_of_unknown_pods_and_impossible_readings_are_not_counted() {
     let mut ledger = ledger(10, None);
     let sample = counter(Counter::CpuNanoseconds, 10, 20, 1);
     assert_eq!(ledger.sample(seconds(20), &sample), Verdict::UnknownPod);
+    ledger.observe(seconds(10), &view(vec![]));
     ledger.observe(seconds(10), &view(vec![pod("a", ready(10), None)]));
     // 250 milli-CPU for 10 s, 5 % and 0.2 s of burst are the most.
     let most = 2_500_000_000 * 105 / 100 + 200_000_000;
@@ -229,6 +248,16 @@ fn readings_of_unknown_pods_and_impossible_readings_are_not_counted() {
     assert_eq!(ledger.sample(seconds(20), &exact), Verdict::Credited(most));
     assert_eq!(ledger.sample(seconds(20), &exact), Verdict::NotNewer);
     assert_eq!(ledger.totals().used.cpu_ns, u128::from(most));
+}
+
+#[test]
+fn cpu_that_a_pod_used_before_anybody_looked_is_not_counted() {
+    let mut ledger = ledger(10, None);
+    // It may have had other sandboxes before this one, and so may have run before the term.
+    ledger.observe(seconds(20), &view(vec![pod("a", ready(15), None)]));
+    let mut read = |at, value| ledger.sample(seconds(at), &counter(Counter::CpuNanoseconds, 15, at, value));
+    assert_eq!(read(20, 7_000_000_000), Verdict::Baseline);
+    assert_eq!(read(30, 7_000_000_500), Verdict::Credited(500));
 }
 
 #[test]
