@@ -15,7 +15,10 @@ use crate::demo::place::{self, Place};
 use crate::images::{self, Profile};
 use crate::process::output;
 use crate::step::{long_step, step};
-use crate::testbed;
+use crate::testbed::{
+    self,
+    site::{PRIVATE_USER, Profile as SiteProfile, Site},
+};
 use crate::tools::{Tool, repository};
 use outside::Outside;
 
@@ -39,7 +42,7 @@ pub(crate) struct IsolationArgs {
 impl IsolationArgs {
     /// Runs it; the testbed is taken down unless it was up before.
     pub(crate) fn run(self) -> Result<()> {
-        testbed::ensure_possible(testbed::site::Profile::Full)
+        testbed::ensure_possible(SiteProfile::Full)
             .context("the escape table needs a testbed on this machine")?;
         let place = long_step("bring up the testbed", place::of_the_testbed)?;
         let tried = self.try_everything(&place);
@@ -72,6 +75,9 @@ impl IsolationArgs {
         driver.arg("--helm").arg(helm);
         driver.arg("--chart").arg(repository().join("charts/leasehold"));
         driver.arg("--probe").arg(&probe).arg("--out").arg(&out);
+        let (user, password) = PRIVATE_USER;
+        let private = Site::of(SiteProfile::Full)?.private_registry();
+        driver.args(["--private-registry", &format!("{user}:{password}@{private}")]);
         driver.args(["--metadata", &outside::METADATA.join(","), "--public", outside::PUBLIC]);
         if !self.rows.is_empty() {
             let rows: Vec<String> = self.rows.iter().map(u8::to_string).collect();

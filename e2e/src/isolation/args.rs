@@ -9,6 +9,7 @@ use clap::Parser;
 use crd::TierName;
 
 use crate::place::Place;
+use crate::private_images::PrivateRegistry;
 use crate::run;
 
 /// Tries every row of the escape table on a real cluster, and each control's absence.
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// An address that looks public and was made for pods to see; it listens on ports of mail, on 443, and on 53 and 853.
     #[arg(long)]
     pub(crate) public: IpAddr,
+    /// A registry that has the probe's image too and asks for a password: USER:PASSWORD@HOST:PORT.
+    #[arg(long)]
+    pub(crate) private_registry: PrivateRegistry,
     /// Where the run's files go.
     #[arg(long)]
     pub(crate) out: PathBuf,

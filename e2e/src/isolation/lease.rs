@@ -47,9 +47,13 @@ pub(crate) fn id(seed: u8) -> LeaseId {
 
 /// Opens a lease with these services.
 pub(crate) async fn open(place: &Place, seed: u8, tier: TierName, services: Value) -> Result<Lease> {
-    let text = json!({
-        "version": "v1", "name": "isolation", "duration": "1h", "tier": tier, "services": services,
-    });
+    open_manifest(place, seed, tier, json!({"services": services})).await
+}
+
+/// Opens a lease whose manifest has these parts beside its name and tier.
+pub(crate) async fn open_manifest(place: &Place, seed: u8, tier: TierName, parts: Value) -> Result<Lease> {
+    let mut text = json!({"version": "v1", "name": "isolation", "duration": "1h", "tier": tier});
+    crate::corpus::merge(&mut text, &parts);
     // JSON is YAML.
     let document =
         manifest::parse(&text.to_string(), "isolation.yaml").context("failed to parse the manifest")?;

@@ -2,7 +2,7 @@
 //!
 //! Modules in reading order: what a run is given ([`args`]), who acts ([`place`]), the order of things ([`run`]), leases
 //! ([`lease`]), and the proofs: from inside of containers ([`inside`], aimed by [`aim`]), objects given to the API server
-//! ([`admission`]), rights ([`rights`]), the race for a host ([`hosts`]), loads ([`loads`]), limits that only the node can tell
+//! ([`admission`]), rights ([`rights`]), images that are another tenant's ([`private_images`]), the race for a host ([`hosts`]), loads ([`loads`]), limits that only the node can tell
 //! ([`node`]), a network that enforces nothing ([`unenforced`]) and what a lease leaves behind ([`residue`]). [`table`] judges.
 
 use std::process::ExitCode;
@@ -20,6 +20,7 @@ mod lease;
 mod loads;
 mod node;
 mod place;
+mod private_images;
 mod rendered;
 mod residue;
 mod rights;

@@ -110,7 +110,9 @@ impl Place {
                 "image": self.operator_image,
                 "podBandwidth": crate::loads::BANDWIDTH.to_string(),
                 "tiers": ["strict", "userns", "sandboxed"],
-                "images": {"allowedRegistries": [plain_registry(&self.operator_image)]},
+                "images": {"allowedRegistries": [
+                    plain_registry(&self.operator_image), format!("http://{}", self.args.private_registry.host),
+                ]},
             },
             // The world outside, which answers questions for names.
             "dns": {"upstreams": [self.args.public]},

@@ -13,7 +13,7 @@ use crate::lease::{self, Lease};
 use crate::place::{NodeFacts, Place};
 use crate::table::{ALL, Seen, Table};
 use crate::unenforced::{self, Refusal};
-use crate::{admission, aim, hosts, inside, loads, node, rendered, residue, rights};
+use crate::{admission, aim, hosts, inside, loads, node, private_images, rendered, residue, rights};
 
 const TIERS: [TierName; 3] = [TierName::Strict, TierName::Userns, TierName::Sandboxed];
 /// Rows whose proof takes minutes.
@@ -55,6 +55,11 @@ pub(crate) async fn run(place: &Place) -> Result<Table> {
     of_the_cluster(place, &mut seen).await?;
     without_controls(place, &template, &mut seen).await?;
     clock.say("the API server is tried");
+    if wants(place, &[26]) {
+        seen.add(TierName::Strict.to_string().as_str(), private_images::of_leases(place).await?);
+        seen.add_mutants(ALL, private_images::without_controls(place).await?);
+        clock.say("a private image is tried");
+    }
     // Loads take minutes of waiting, and no lease of theirs is opened meanwhile.
     let loaded = start_loads(place).await?;
     let (loads, unenforced) =

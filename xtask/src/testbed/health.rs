@@ -13,7 +13,8 @@ use crate::process::{Identity, record_path};
 /// The daemons of an API server without nodes, in the order in which they start.
 const CONTROL_PLANE: [&str; 4] = ["anvil", "etcd", "kube-apiserver", "kube-controller-manager"];
 /// The daemons that a node adds.
-const NODE: [&str; 6] = ["registry", "containerd", "kube-scheduler", "kube-proxy", "calico-felix", "kubelet"];
+const NODE: [&str; 7] =
+    ["registry", "private-registry", "containerd", "kube-scheduler", "kube-proxy", "calico-felix", "kubelet"];
 
 /// A daemon and whether it runs.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ pub(crate) fn check(site: &Site) -> Result<()> {
     kubectl.ready().context("the API server is not ready")?;
     if site.profile == Profile::Full {
         node::check_registry(site).context("the image registry is not ready")?;
+        node::check_private_registry(site).context("the private registry is not ready")?;
         node::check_containerd(site).context("containerd is not ready")?;
         node::check_felix(site).context("Felix is not ready")?;
         node::check_node(&kubectl)?;

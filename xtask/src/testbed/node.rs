@@ -19,31 +19,46 @@ use crate::tools::Tool;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Starts the image registry, from which containerd pulls every image that there is.
-pub(crate) fn start_registry(site: &Site) -> Result<Running> {
-    probe::ensure_free(site.address, site.ports.registry, "the image registry")?;
-    let (state, registry) = (state_of(site)?, site.registry());
-    let config = site.config().join("registry.yaml");
-    let values = [("STATE", state.as_str()), ("REGISTRY", &registry)];
-    fs::write(&config, render(include_str!("../../../testbed/config/registry.yaml"), &values)?)?;
+/// Starts the image registry, from which containerd pulls every image that there is, and its private door.
+pub(crate) fn start_registries(site: &Site) -> Result<[Running; 2]> {
+    fs::write(site.config().join("htpasswd"), include_str!("../../../testbed/config/htpasswd"))?;
+    let public = include_str!("../../../testbed/config/registry.yaml");
+    let private = include_str!("../../../testbed/config/private-registry.yaml");
+    Ok([
+        start_registry(site, "registry", site.ports.registry, public)?,
+        start_registry(site, "private-registry", site.ports.private_registry, private)?,
+    ])
+}
+
+fn start_registry(site: &Site, name: &'static str, port: u16, template: &str) -> Result<Running> {
+    probe::ensure_free(site.address, port, name)?;
+    let (state, registry) = (state_of(site)?, format!("{}:{port}", site.address));
+    let config = site.config().join(name).with_extension("yaml");
+    fs::write(&config, render(template, &[("STATE", state.as_str()), ("REGISTRY", &registry)])?)?;
     let hosts = site.config().join("registries").join(registry.replace(':', "_") + "_");
     fs::create_dir_all(&hosts)?;
     let text = render(include_str!("../../../testbed/config/hosts.toml"), &[("REGISTRY", &registry)])?;
     fs::write(hosts.join("hosts.toml"), text)?;
-    Daemon::new("registry", Tool::Registry.program("registry")?)
+    Daemon::new(name, Tool::Registry.program("registry")?)
         .args(["serve".into(), config])
         .env("OTEL_TRACES_EXPORTER", "none")
         .start(&site.records(), &site.logs())
 }
 
-/// Waits until the registry answers.
-pub(crate) fn wait_for_registry(site: &Site, registry: &mut Running) -> Result<()> {
-    registry.wait_until(PATIENCE, || check_registry(site))
+/// Waits until both registries answer.
+pub(crate) fn wait_for_registries(site: &Site, [public, private]: &mut [Running; 2]) -> Result<()> {
+    public.wait_until(PATIENCE, || check_registry(site))?;
+    private.wait_until(PATIENCE, || check_private_registry(site))
 }
 
 /// Succeeds if the registry answers.
 pub(crate) fn check_registry(site: &Site) -> Result<()> {
     probe::get(site.address, site.ports.registry, "/v2/").map(drop)
+}
+
+/// Succeeds if the private registry answers, and asks who is there.
+pub(crate) fn check_private_registry(site: &Site) -> Result<()> {
+    probe::get_unauthorized(site.address, site.ports.private_registry, "/v2/")
 }
 
 /// Starts containerd.

@@ -10,7 +10,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Succeeds if a GET is answered by a status of success; returns the body.
 pub(crate) fn get(address: Ipv4Addr, port: u16, path: &str) -> Result<String> {
-    exchange(address, port, &format!("GET {path} HTTP/1.0\r\nHost: {address}:{port}\r\n\r\n"))
+    let answer = exchange(address, port, &question(address, port, path))?;
+    body_of(&answer).map(str::to_owned)
+}
+
+/// Succeeds if a GET without credentials is answered by a question for them.
+pub(crate) fn get_unauthorized(address: Ipv4Addr, port: u16, path: &str) -> Result<()> {
+    let answer = exchange(address, port, &question(address, port, path))?;
+    let line = answer.lines().next().unwrap_or_default();
+    ensure!(line.split(' ').nth(1) == Some("401"), "the answer is {line}");
+    Ok(())
 }
 
 /// Calls a JSON-RPC method without parameters and returns its result.
@@ -24,7 +33,8 @@ pub(crate) fn call(address: Ipv4Addr, port: u16, method: &str) -> Result<serde_j
             "POST / HTTP/1.0\r\nHost: {address}:{port}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         ),
     )?;
-    let mut answer: serde_json::Value = serde_json::from_str(&answer).context("the answer is not JSON")?;
+    let mut answer: serde_json::Value =
+        serde_json::from_str(body_of(&answer)?).context("the answer is not JSON")?;
     ensure!(answer["error"].is_null(), "{method} failed: {}", answer["error"]);
     Ok(answer["result"].take())
 }
@@ -36,6 +46,10 @@ pub(crate) fn ensure_free(address: Ipv4Addr, port: u16, who: &str) -> Result<()>
         .with_context(|| format!("{who} needs {address}:{port}, which another program holds"))
 }
 
+fn question(address: Ipv4Addr, port: u16, path: &str) -> String {
+    format!("GET {path} HTTP/1.0\r\nHost: {address}:{port}\r\n\r\n")
+}
+
 fn exchange(address: Ipv4Addr, port: u16, request: &str) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((address, port)), PATIENCE)
         .with_context(|| format!("{address}:{port} does not answer"))?;
@@ -44,7 +58,7 @@ fn exchange(address: Ipv4Addr, port: u16, request: &str) -> Result<String> {
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    body_of(&answer).map(str::to_owned)
+    Ok(answer)
 }
 
 fn body_of(answer: &str) -> Result<&str> {

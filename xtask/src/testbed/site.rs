@@ -28,6 +28,7 @@ pub(crate) struct Ports {
     pub(crate) controller_manager: u16,
     pub(crate) chain: u16,
     pub(crate) registry: u16,
+    pub(crate) private_registry: u16,
     pub(crate) kubelet: u16,
     pub(crate) kubelet_health: u16,
     pub(crate) scheduler: u16,
@@ -51,6 +52,8 @@ pub(crate) struct Site {
 pub(crate) const BRIDGE: &str = "leasehold0";
 /// The prefix of the bridge's address.
 pub(crate) const NODE_CIDR: &str = "10.199.0.1/24";
+/// User and password of the private registry, as `testbed/config/htpasswd` has them.
+pub(crate) const PRIVATE_USER: (&str, &str) = ("tenant", "open-sesame");
 /// The addresses of pods.
 pub(crate) const POD_CIDR: &str = "10.200.0.0/16";
 /// The addresses of Services.
@@ -165,6 +168,11 @@ impl Site {
     pub(crate) fn registry(&self) -> String {
         format!("{}:{}", self.address, self.ports.registry)
     }
+
+    /// The registry of the same images that asks for a password.
+    pub(crate) fn private_registry(&self) -> String {
+        format!("{}:{}", self.address, self.ports.private_registry)
+    }
 }
 
 impl Ports {
@@ -175,6 +183,7 @@ impl Ports {
         controller_manager: 10257,
         chain: 8545,
         registry: 5000,
+        private_registry: 5001,
         kubelet: 10250,
         kubelet_health: 10248,
         scheduler: 10259,
@@ -189,6 +198,7 @@ impl Ports {
         controller_manager: 20257,
         chain: 18545,
         registry: 15000,
+        private_registry: 15001,
         kubelet: 20250,
         kubelet_health: 20248,
         scheduler: 20259,
@@ -203,6 +213,7 @@ impl Ports {
         controller_manager: 30257,
         chain: 28545,
         registry: 25000,
+        private_registry: 25001,
         kubelet: 30250,
         kubelet_health: 30248,
         scheduler: 30259,

@@ -109,8 +109,8 @@ fn start(site: &Site) -> Result<Option<Node>> {
 }
 
 fn start_registry(site: &Site) -> Result<Images> {
-    let mut registry = node::start_registry(site)?;
-    step("image registry", || node::wait_for_registry(site, &mut registry))?;
+    let mut registries = node::start_registries(site)?;
+    step("image registries", || node::wait_for_registries(site, &mut registries))?;
     step("images", || images::push_all(&site.registry()))
 }
 
