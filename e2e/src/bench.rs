@@ -18,6 +18,7 @@ pub mod leases;
 pub mod load;
 pub mod process;
 pub mod seen;
+pub mod storm;
 
 use audit::{AuditLog, Requests};
 use figures::Figures;
@@ -157,6 +158,14 @@ impl Bench {
         let resync = Counts { audit: self.audit.read()?.since(&before), own: operator.writes().await? };
         let rss_after_restart_mib = operator.resident_mib()?;
 
+        note("letting the pods of a thousand leases crash");
+        let (before, busy) = (self.counts(&operator).await?, operator.processor_time()?);
+        let storm = load.crash().await?;
+        let crash_loop_cores = (operator.processor_time()? - busy).as_secs_f64() / storm.took.as_secs_f64();
+        load.all_ready(0..leases, 1).await?;
+        self.at_rest(&operator).await?;
+        let crash_loop = self.counts(&operator).await?.since(&before);
+
         note(&format!("closing {paced}"));
         let before = self.counts(&operator).await?;
         load.close_paced(fresh.clone(), *pace).await?;
@@ -188,6 +197,10 @@ impl Bench {
             rss_peak_mib,
             rss_after_restart_mib,
             cold_start_s,
+            crash_loop_pods: storm.pods,
+            crash_loop_crashes_per_s: storm.crashes as f64 / storm.took.as_secs_f64(),
+            crash_loop_cores,
+            writes_per_crash: crash_loop.audit.writes() as f64 / storm.crashes as f64,
             create: create.audit.by_request(),
             update: update.audit.by_request(),
             close: close.audit.by_request(),

@@ -51,6 +51,14 @@ pub struct Figures {
     pub rss_after_restart_mib: f64,
     /// From the start of the process to its first reconciliation.
     pub cold_start_s: f64,
+    /// Pods that crashed again and again at the same time.
+    pub crash_loop_pods: usize,
+    /// Crashes of all of them a second.
+    pub crash_loop_crashes_per_s: f64,
+    /// Processors that the operator took meanwhile.
+    pub crash_loop_cores: f64,
+    /// Writes for each crash and return.
+    pub writes_per_crash: f64,
     /// Requests of each kind.
     pub create: BTreeMap<String, u64>,
     /// Requests of each kind.

@@ -18,7 +18,11 @@ use kube::{
 use manifest::ValidManifest;
 use serde_json::json;
 
-use super::{leases, seen::Seen};
+use super::{
+    leases,
+    seen::Seen,
+    storm::{self, Storm},
+};
 use crate::cluster::connect;
 
 /// Requests of the load that are under way at once while everything is created.
@@ -162,6 +166,14 @@ impl Load {
             ensure!(namespaces.get_opt(name).await?.is_none(), "{name} has ended and its namespace is there");
         }
         Ok(())
+    }
+
+    /// Lets pods of all leases crash and come back.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn crash(&self) -> Result<Storm> {
+        storm::crash(&self.client).await
     }
 
     /// Bytes that etcd uses for what it keeps.

@@ -37,6 +37,8 @@ pub struct Operator {
 }
 
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What Linux counts by in `/proc`, on every architecture that we run on (`USER_HZ`).
+const TICK: Duration = Duration::from_millis(10);
 /// So often is a start looked at; nothing that is measured there may be shorter.
 const STEP: Duration = Duration::from_millis(10);
 
@@ -134,6 +136,18 @@ impl Operator {
         self.memory_mib("VmHWM:")
     }
 
+    /// Time of processors that it has used.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let pid = self.child.id().context("the operator has ended")?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        ticks(&stat)
+            .context("the kernel does not say how long the operator was at work")
+            .map(|ticks| ticks * TICK)
+    }
+
     fn memory_mib(&self, field: &str) -> Result<f64> {
         let pid = self.child.id().context("the operator has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -183,6 +197,14 @@ fn sum(metrics: &str, name: &str) -> Result<u64> {
     Ok(total)
 }
 
+/// Ticks in user and in kernel mode, from `/proc/PID/stat`: fields 14 and 15, counted behind the name, which may hold anything.
+fn ticks(stat: &str) -> Option<u32> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut of_work = fields.split(' ').skip(11).take(2).map(str::parse::<u32>);
+    let (user, kernel) = (of_work.next()?.ok()?, of_work.next()?.ok()?);
+    user.checked_add(kernel)
+}
+
 fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
@@ -190,6 +212,12 @@ fn free_address() -> Result<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processor_time_is_read_behind_a_name_of_any_kind() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 150 25 9 9 20 0 5 0 100 200 300";
+        assert_eq!((ticks(stat), ticks("7 (a) S 1")), (Some(175), None));
+    }
 
     #[test]
     fn a_counter_is_summed_over_its_labels_and_not_over_its_namesakes() {

@@ -18,7 +18,10 @@ pub(crate) const ALL: &str = "all";
 /// Rows that are not tried here, with the reason.
 const NOT_TRIED: [(u8, &str); 4] = [
     (5, "only the sandboxed tier has a kernel of its own"),
-    (25, "a thousand crash-looping pods need simulated nodes; this cluster has one real node"),
+    (
+        25,
+        "a thousand crash-looping pods need simulated nodes: `cargo xtask bench operator` counts what they cost",
+    ),
     (28, "the cluster has no GPU"),
     (29, "the cluster has no GPU"),
 ];

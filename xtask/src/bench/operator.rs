@@ -42,11 +42,12 @@ enum Nature {
 }
 
 /// The most that a figure may be.
-const TARGETS: [(&str, f64, Nature); 8] = [
+const TARGETS: [(&str, f64, Nature); 9] = [
     ("scheduled_p50_s", 0.5, Nature::OfMachine),
     ("scheduled_p99_s", 2.0, Nature::OfMachine),
     ("cold_start_s", 2.0, Nature::OfMachine),
     ("rss_mib", 64.0, Nature::OfMachine),
+    ("crash_loop_cores", 1.0, Nature::OfMachine),
     ("writes_per_create", 14.0, Nature::Count),
     ("writes_per_update", 3.0, Nature::Count),
     ("writes_per_close", 3.0, Nature::Count),
@@ -54,7 +55,7 @@ const TARGETS: [(&str, f64, Nature); 8] = [
 ];
 
 /// Figures without a target, in the order of the table.
-const BESIDE: [&str; 11] = [
+const BESIDE: [&str; 14] = [
     "creates_per_s",
     "burst_p50_s",
     "burst_p99_s",
@@ -62,6 +63,9 @@ const BESIDE: [&str; 11] = [
     "reads_per_create",
     "bytes_per_lease",
     "rss_after_restart_mib",
+    "crash_loop_pods",
+    "crash_loop_crashes_per_s",
+    "writes_per_crash",
     "own_writes_per_create",
     "own_writes_per_update",
     "own_writes_per_close",
