@@ -10,10 +10,12 @@ use std::{
 #[derive(Clone, Debug, Default)]
 pub struct Checks {
     complaints: Arc<Mutex<BTreeMap<&'static str, Option<String>>>>,
+    /// The complaint of a set that has no check yet, under a name of its own.
+    without: Option<(&'static str, &'static str)>,
 }
 
 /// The two questions that a process answers about itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Health {
     /// Whether starting it again would not help, as `/healthz` says.
     pub alive: Checks,
@@ -40,6 +42,11 @@ impl Checks {
         Self::default()
     }
 
+    /// A set that does not pass before it has a check: a process of which no part has begun can do no work.
+    pub fn of_parts() -> Self {
+        Self { without: Some(("parts", "none has begun")), ..Self::default() }
+    }
+
     /// Adds a check that fails with this complaint until it is told to pass.
     pub fn add(&self, name: &'static str, complaint: &str) -> Check {
         let check = Check { name, checks: self.clone() };
@@ -49,12 +56,23 @@ impl Checks {
 
     /// The answer now.
     pub fn report(&self) -> Report {
-        Report { entries: self.lock().iter().map(|(name, complaint)| (*name, complaint.clone())).collect() }
+        let mut entries: Vec<_> =
+            self.lock().iter().map(|(name, complaint)| (*name, complaint.clone())).collect();
+        if entries.is_empty() {
+            entries.extend(self.without.map(|(name, complaint)| (name, Some(complaint.to_owned()))));
+        }
+        Report { entries }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Option<String>>> {
         // A panic elsewhere cannot leave the map half-written, so a poisoned lock is still good.
         self.complaints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { alive: Checks::new(), ready: Checks::of_parts() }
     }
 }
 
@@ -107,5 +125,17 @@ mod tests {
         assert!(checks.report().passes());
         crds.fail("gone");
         assert_eq!(checks.report().to_string(), "caches: ok\ncrds: gone\n");
+    }
+
+    #[test]
+    fn a_process_is_alive_and_not_ready_before_a_part_of_it_has_begun() {
+        let Health { alive, ready } = Health::default();
+        assert!(alive.report().passes());
+        assert_eq!(
+            (ready.report().passes(), ready.report().to_string().as_str()),
+            (false, "parts: none has begun\n")
+        );
+        ready.add("caches", "not synced").pass();
+        assert!(ready.report().passes());
     }
 }
