@@ -49,21 +49,24 @@ pub(crate) fn turn(account: &mut Account, lease: B256, turn: u64) -> anyhow::Res
     let since = Millis::from_seconds(START);
     let state = ContainerState::Running { started_at: since, ready_since: Some(since) };
     let limits = ResourceLimits { cpu_milli: 1500, memory_bytes: 1 << 28, gpu_milli: 0, device_milli: 0 };
-    let container = ContainerView { name: "main".into(), limits, state, last_run: None };
-    let pod = |uid: &str| PodView {
+    let pod = |uid: &str, state| PodView {
         uid: uid.into(),
         service: "web".into(),
-        containers: vec![container.clone()],
+        containers: vec![ContainerView { name: "main".into(), limits, state, last_run: None }],
         overhead: ResourceLimits::default(),
         node: NodeView { alive_until: now, boot: None },
         trouble: Trouble::None,
     };
     // One pod stays; the other comes and goes.
-    let mut pods = vec![pod("a")];
-    if turn % 7 < 4 {
-        pods.push(pod("b"));
+    let mut look = |pods| account.book.observe(lease, now, &LeaseView { pods, ..LeaseView::default() });
+    match turn % 7 {
+        0 => {
+            look(vec![pod("a", state), pod("b", ContainerState::Waiting)]);
+            look(vec![pod("a", state), pod("b", state)]);
+        }
+        1..4 => look(vec![pod("a", state), pod("b", state)]),
+        _ => look(vec![pod("a", state)]),
     }
-    account.book.observe(lease, now, &LeaseView { pods, ..LeaseView::default() });
     for (uid, counter) in
         [("a", Counter::NetworkTxBytes), ("a", Counter::CpuNanoseconds), ("b", Counter::NetworkRxBytes)]
     {
