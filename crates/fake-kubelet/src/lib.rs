@@ -2,7 +2,7 @@
 //!
 //! For tests only. It imports nothing of ours, so that the judge shares no line and no mistake with what it judges.
 //! A [`Script`] says what nodes and pods really do, in milliseconds; from it follow what the API server shows
-//! ([`Script::pods_at`], [`Script::node_at`]), what a kubelet answers ([`Script::stats`]),
+//! ([`Script::pods_at`], [`Script::node_at`]), what a kubelet answers ([`Script::stats`], [`FakeKubelet`] over TLS),
 //! and what an honest meter must have counted ([`Judge`]).
 #![warn(missing_docs)]
 
@@ -10,6 +10,7 @@ mod judge;
 mod load;
 mod random;
 mod script;
+mod server;
 mod shown;
 mod stats;
 
@@ -17,6 +18,7 @@ pub use judge::{Judge, Range};
 pub use load::Load;
 pub use random::Random;
 pub use script::{Fault, NodeScript, PodScript, RunScript, Scrape, Script, Span};
+pub use server::FakeKubelet;
 pub use shown::{ShownNode, ShownPod, ShownRun, ShownState};
 pub use stats::{Answer, PodReading};
 

@@ -1,6 +1,7 @@
 //! The meter against kubelets that speak real HTTPS, with truth that is known.
 
 mod keeper;
+mod scripts;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
