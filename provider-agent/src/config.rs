@@ -250,6 +250,8 @@ pub struct Settlement {
     pub gas_multiple: u32,
     /// What has waited this long is settled as soon as it pays for its own gas.
     pub longest_hold: Seconds,
+    /// How long before a lease's money runs out at its full rate the agent warns of it.
+    pub warn_before: Seconds,
     /// How long after the end the tenant may take to sign before the agent claims alone.
     pub countersign_timeout: Seconds,
 }
@@ -384,6 +386,7 @@ impl Default for Settlement {
             coin_price: None,
             gas_multiple: 200,
             longest_hold: Seconds(7 * 24 * 3600),
+            warn_before: Seconds(24 * 3600),
             countersign_timeout: Seconds(3600),
         }
     }

@@ -7,6 +7,7 @@ mod bids;
 mod calls;
 mod objects;
 mod reads;
+mod warnings;
 
 use std::sync::Arc;
 
@@ -105,6 +106,9 @@ impl Shared {
                 self.store_statement(lease, &object, reply).await;
             }
             Effect::DeleteComputeLease { lease, name } => self.delete_compute_lease(lease, &name).await,
+            Effect::WarnOfFunds { lease, until, object } => {
+                self.warn_of_funds(lease, until, object.as_deref()).await;
+            }
             Effect::Record(record) => self.record(&record),
             // Handled by the loop, which holds the callers.
             Effect::Answer { .. } => {}

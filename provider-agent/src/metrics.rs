@@ -16,6 +16,7 @@ pub struct Metrics {
     pub head_lag: IntGauge,
     pub head_number: IntGauge,
     pub leases: IntGauge,
+    pub leases_running_out: IntGauge,
     pub gas_balance_low: IntGauge,
     pub cluster_writes: IntCounterVec,
     pub foreign_objects: IntCounter,
@@ -58,6 +59,10 @@ impl Metrics {
             head_lag: gauge("agent_chain_head_lag_seconds", "Age of the newest block.")?,
             head_number: gauge("agent_chain_head_number", "Height of the newest block.")?,
             leases: gauge("agent_leases", "Leases that are not over.")?,
+            leases_running_out: gauge(
+                "agent_leases_running_out_of_funds",
+                "Running leases whose money lasts no longer than `settlement.warn_before`.",
+            )?,
             gas_balance_low: gauge(
                 "agent_gas_balance_low",
                 "1 when the operator key is short of gas money.",

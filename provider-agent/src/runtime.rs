@@ -199,7 +199,9 @@ impl Core {
             }
         }
         if is_tick {
-            self.metrics.leases.set(i64::try_from(self.state.unfinished_leases()).unwrap_or(i64::MAX));
+            let count = |leases| i64::try_from(leases).unwrap_or(i64::MAX);
+            self.metrics.leases.set(count(self.state.unfinished_leases()));
+            self.metrics.leases_running_out.set(count(self.state.leases_running_out()));
         }
     }
 }
@@ -333,6 +335,7 @@ pub fn rules(
         settling: SettlingRules::new(&config.settlement, decimals)?,
         countersign_timeout: config.settlement.countersign_timeout.0,
         resync_interval: config.resync.interval.0,
+        warn_before: config.settlement.warn_before.0,
     })
 }
 

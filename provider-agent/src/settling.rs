@@ -50,6 +50,7 @@ impl SettlingRules {
             gas_multiple,
             coin_price,
             longest_hold: Seconds(longest_hold),
+            warn_before: _,
             countersign_timeout: _,
         } = *settlement;
         let coin_price = coin_price.map(|price| parse_amount("settlement.coin_price", price, decimals));

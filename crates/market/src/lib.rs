@@ -32,7 +32,7 @@ pub use requirements::{
 pub use resource::{Dimension, Limits, Prices, Usage};
 pub use settlement::{
     ArithmeticError, Payout, StatementProblem, amount, amount_exact, cap_cum, check_admission,
-    check_statement, claim_cum, funded_until, payout, rate_cap_e6, supplement_cum,
+    check_statement, claim_cum, funded_until, funded_until_after, payout, rate_cap_e6, supplement_cum,
 };
 pub use signature::{ParseSignatureError, Signature64};
 pub use statement::Statement;

@@ -116,6 +116,17 @@ pub fn funded_until(lease: &Lease) -> Option<Timestamp> {
     Some(lease.last_as_of.saturating_add(seconds.saturating_to()).min(lease.end_at))
 }
 
+/// The same once a statement is settled: what is signed is owed at its own price, and not at the full rate.
+pub fn funded_until_after(lease: &Lease, statement: &Statement) -> Option<Timestamp> {
+    let paid = statement.amount_cum.max(lease.paid);
+    funded_until(&Lease {
+        balance: lease.balance.saturating_sub(paid.saturating_sub(lease.paid)),
+        last_as_of: lease.last_as_of.max(statement.as_of),
+        paid,
+        ..*lease
+    })
+}
+
 /// Why the chain would skip a statement now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StatementProblem {

@@ -64,6 +64,12 @@ pub enum Effect {
         reply: ReplyId,
         answer: Result<Answer, Refusal>,
     },
+    /// Tell people that a running lease's money lasts no longer than this.
+    WarnOfFunds {
+        lease: LeaseId,
+        until: Timestamp,
+        object: Option<Box<ComputeLease>>,
+    },
     /// Count and log.
     Record(Record),
 }

@@ -6,6 +6,7 @@
 mod chain_action;
 mod cluster_action;
 mod dispute;
+mod funds;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct LeaseRecord {
     pub(super) goes_alone: bool,
     /// The lease that the transaction on its way was decided on.
     pub(super) called_on: Option<Lease>,
+    /// When its money runs out, if that was told.
+    pub(super) runs_out: Option<Timestamp>,
 }
 
 /// Whether the lease's order can be had.
@@ -112,6 +115,7 @@ impl LeaseRecord {
             call: Slot::default(),
             goes_alone: false,
             called_on: None,
+            runs_out: None,
         }
     }
 

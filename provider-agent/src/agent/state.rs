@@ -29,6 +29,8 @@ pub struct Rules {
     pub settling: SettlingRules,
     pub countersign_timeout: u64,
     pub resync_interval: u64,
+    /// Seconds before its money runs out at which a lease is warned of.
+    pub warn_before: u64,
 }
 
 /// Everything the core knows.
@@ -208,6 +210,7 @@ impl State {
         let all: Vec<_> = self.leases.keys().copied().collect();
         effects.extend(self.converge(all, now));
         effects.extend(self.settle_what_pays(now));
+        effects.extend(self.warn_of_empty_leases(now));
         effects
     }
 

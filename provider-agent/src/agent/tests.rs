@@ -1,6 +1,7 @@
 //! Scenarios: events in, whole lists of effects out.
 
 mod disputes;
+mod funds;
 mod leases;
 mod orders;
 mod requests;
@@ -45,6 +46,7 @@ fn rules() -> Rules {
         },
         countersign_timeout: 300,
         resync_interval: 60,
+        warn_before: 0,
     }
 }
 

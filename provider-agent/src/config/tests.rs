@@ -31,7 +31,7 @@ fn the_maximal_example_sets_every_key() {
         ["chain", "provider", "gateway", "kubernetes", "admin", "pricing"].map(keys),
         [6, 2, 7, 4, 1, 8]
     );
-    assert_eq!(["terms", "offer", "limits", "settlement", "resync"].map(keys), [11, 3, 5, 6, 1]);
+    assert_eq!(["terms", "offer", "limits", "settlement", "resync"].map(keys), [11, 3, 5, 7, 1]);
     assert_eq!(config.chain.deployment.map(|deployment| deployment.token_decimals), Some(6));
     assert_eq!(config.pricing.cpu_core_hour, Some(Decimal { mantissa: 1, scale: 2 }));
 }

@@ -164,6 +164,19 @@ fn a_disputed_claim_is_raised_by_the_time_since_and_by_nothing_else() {
 }
 
 #[test]
+fn what_is_signed_leaves_the_rest_of_the_money_for_the_time_after_it() {
+    // 2.5 a second; 400 signed up to 2000 leave 4600, which last for 1840 s.
+    let lease = Lease { balance: Amount(5000), last_as_of: Timestamp(1000), ..lease() };
+    assert_eq!(funded_until(&lease), Some(Timestamp(3000)));
+    let after = |cum, as_of| funded_until_after(&lease, &statement(cum, as_of));
+    assert_eq!(after(lease.paid.0 + 400, 2000), Some(Timestamp(3840)));
+    assert_eq!(after(lease.paid.0, 1000), funded_until(&lease));
+    assert_eq!(after(0, 0), funded_until(&lease), "an old statement changes nothing");
+    assert_eq!(after(u128::MAX, 2000), Some(Timestamp(2000)), "no more than everything is owed");
+    assert_eq!(funded_until_after(&disputed(), &statement(900, 2000)), None);
+}
+
+#[test]
 fn money_lasts_as_long_as_the_full_rate_allows() {
     assert_eq!(funded_until(&lease()), Some(Timestamp(4000)));
     assert_eq!(funded_until(&Lease { balance: Amount::MAX, ..lease() }), Some(Timestamp(5000)));

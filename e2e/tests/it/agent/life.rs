@@ -9,10 +9,11 @@ use crd::{
     convert::SettledStatement,
 };
 use k8s_openapi::{
+    api::events::v1::Event,
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
 };
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use testkit::Moment;
 
@@ -103,8 +104,11 @@ impl<'a> Life<'a> {
         agent.kill().await?;
         self.report_ready(&name).await?;
         self.die("confirm", 1).await?;
-        self.go_on("the start", async |market| Ok(market.lease(id).await?.state == LeaseState::Active))
-            .await?;
+        let cluster = self.cluster;
+        self.go_on("the start, and the warning that its money is short", async |market| {
+            Ok(market.lease(id).await?.state == LeaseState::Active && is_warned_of(cluster, &name).await?)
+        })
+        .await?;
 
         let settled = self.market.close_and_sign(id, &signed.bid).await?;
         let statement = SettlementStatement::try_from(&settled)?;
@@ -219,6 +223,16 @@ impl<'a> Life<'a> {
         ensure!(hashes == self.written, "{:?} was written down, {hashes:?} is on chain", self.written);
         Ok(())
     }
+}
+
+/// Whether the agent, with its own rights, told people of the lease's money.
+async fn is_warned_of(cluster: &Cluster, name: &LeaseName) -> Result<bool> {
+    let events = cluster.own::<Event>().list(&ListParams::default()).await?;
+    let is_about = |event: &&Event| {
+        let regarding = event.regarding.as_ref().and_then(|object| object.name.as_deref());
+        regarding == Some(name.as_str()) && event.reason.as_deref() == Some("FundsRunOut")
+    };
+    Ok(events.iter().any(|event| is_about(&event)))
 }
 
 async fn eventually(what: &str, agent: &Agent, is_so: impl AsyncFn() -> Result<bool>) -> Result<()> {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use testkit::{Anvil, FaultyRpc, Gate, TestMarket};
 
-/// What the tenant has, and locks in its lease.
+/// What the tenant has in its account.
 pub(super) const DEPOSIT: Amount = Amount(10_000_000);
 const SALT: B256 = B256::repeat_byte(1);
 const MANIFEST: &str = "
@@ -123,8 +123,10 @@ impl Market {
         Ok(self.client().bids_for(order).await?)
     }
 
+    /// The tenant locks as little as it may, which does not last to the end.
     pub(super) async fn open(&self, signed: &SignedBid) -> Result<()> {
-        let open = self.client().calls().open_lease(signed, self.inner.session.address(), DEPOSIT)?;
+        let (session, least) = (self.inner.session.address(), signed.bid.min_deposit);
+        let open = self.client().calls().open_lease(signed, session, least)?;
         self.inner.run(&self.inner.tenant, [open]).await.map(drop)
     }
 

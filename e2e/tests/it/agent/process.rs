@@ -64,7 +64,7 @@ impl Starter {
              [admin]\nlisten = \"127.0.0.1:0\"\n\
              [kubernetes]\nnamespace = \"{}\"\njournal = \"{journal}\"\n\
              [pricing]\ncpu_core_hour = \"0.5\"\nmemory_gib_hour = \"0.5\"\negress_gib = \"0\"\n\
-             [terms]\nmax_slash = \"1\"\nno_show_penalty = \"0.1\"\n",
+             [terms]\nmin_prepaid = \"30m\"\nmax_slash = \"1\"\nno_show_penalty = \"0.1\"\n",
             market.configuration(),
             key.display(),
             cluster.system,

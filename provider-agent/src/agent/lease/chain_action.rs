@@ -247,7 +247,7 @@ fn ended(record: &LeaseRecord, lease: &Lease, rules: &Rules, chain_time: Timesta
 }
 
 /// The stored statement, if the chain would take it now and it says something new.
-fn payable(
+pub(super) fn payable(
     record: &LeaseRecord,
     lease: &Lease,
     chain_time: Timestamp,
