@@ -30,12 +30,19 @@ pub async fn connect(kubeconfig: &Path) -> Result<Client> {
 /// # Errors
 /// As [`connect`].
 pub async fn connect_as_break_glass(kubeconfig: &Path) -> Result<Client> {
+    connect_as(kubeconfig, "leasehold-demo", "leasehold:break-glass").await
+}
+
+/// A client of somebody whom the administrator plays, in a group of their own beside the administrators.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_as(kubeconfig: &Path, user: &str, group: &str) -> Result<Client> {
     let file = Kubeconfig::read_from(kubeconfig)
         .with_context(|| format!("failed to read {}", kubeconfig.display()))?;
     let mut config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
-    config.auth_info.impersonate = Some("leasehold-demo".to_owned());
-    config.auth_info.impersonate_groups =
-        Some(vec!["system:masters".to_owned(), "leasehold:break-glass".to_owned()]);
+    config.auth_info.impersonate = Some(user.to_owned());
+    config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned(), group.to_owned()]);
     Ok(Client::try_from(config)?)
 }
 

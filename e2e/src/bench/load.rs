@@ -23,7 +23,7 @@ use super::{
     seen::Seen,
     storm::{self, Storm},
 };
-use crate::cluster::connect;
+use crate::cluster::{connect, connect_as};
 
 /// Requests of the load that are under way at once while everything is created.
 const AT_ONCE: usize = 16;
@@ -35,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// The tenants' side of the measurement.
 pub struct Load {
     client: Client,
+    /// What the statuses of pods come from.
+    kubelet: Client,
     leases: Api<ComputeLease>,
     secrets: Api<Secret>,
     revisions: [ValidManifest; 2],
@@ -57,6 +59,7 @@ impl Load {
     /// When the API server refuses.
     pub async fn start(kubeconfig: &Path, namespace: &str) -> Result<Self> {
         let client = connect(kubeconfig).await?;
+        let kubelet = connect_as(kubeconfig, "leasehold-load", "system:nodes").await?;
         let nodes = Api::<Node>::all(client.clone());
         for number in 0..NODES {
             let node: Node = serde_json::from_value(json!({"metadata": {"name": format!("load-{number}")}}))?;
@@ -77,7 +80,7 @@ impl Load {
         });
         let secrets = Api::namespaced(client.clone(), namespace);
         let revisions = [leases::manifest(1)?, leases::manifest(2)?];
-        Ok(Self { client, leases, secrets, revisions, scheduled, states })
+        Ok(Self { client, kubelet, leases, secrets, revisions, scheduled, states })
     }
 
     /// Creates leases as fast as the API server takes them; returns when each was asked for.
@@ -173,7 +176,7 @@ impl Load {
     /// # Errors
     /// When the API server refuses.
     pub async fn crash(&self) -> Result<Storm> {
-        storm::crash(&self.client).await
+        storm::crash(&self.kubelet).await
     }
 
     /// Bytes that etcd uses for what it keeps.
