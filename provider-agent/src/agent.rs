@@ -16,19 +16,21 @@ mod event;
 mod lease;
 mod object;
 mod orders;
+mod refusals;
 mod requests;
 mod state;
 mod statement;
 
 use market::Timestamp;
 
-pub use effect::{Answer, Effect, LeaseCall, Record, Refusal};
+pub use effect::{Answer, Effect, LeaseCall, Record, Refusal, Telling};
 pub use event::{
     BidOutcome, CallOutcome, ChainNews, Event, Head, ManifestUpload, OpenedLease, ReplyId, SignedUpload,
     WriteFailure,
 };
 pub use lease::LeaseRecord;
 pub use object::ManifestSecret;
+pub use refusals::RefusedProposal;
 pub use state::{LeaseView, Rules, State};
 pub use statement::{NoProposal, Proposal};
 
@@ -50,6 +52,9 @@ pub fn step(state: &mut State, event: Event, now: Timestamp) -> Vec<Effect> {
         Event::ManifestUploaded(upload) => state.manifest_uploaded(upload, now),
         Event::StatementRequested { lease, reply } => state.statement_requested(lease, reply),
         Event::StatementSigned(upload) => state.statement_signed(upload, now),
+        Event::StatementRefused { lease, refused, reply } => {
+            state.statement_refused(lease, refused, reply, now)
+        }
         Event::WriteFinished { lease, outcome } => state.write_finished(lease, outcome, now),
         Event::RequestDone { reply, answer } => vec![Effect::Answer { reply, answer }],
         Event::CallFinished { call, leases, outcome } => state.call_finished(call, &leases, outcome, now),

@@ -15,7 +15,7 @@ use chain::{ChainClient, HotKey, TxSender};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::agent::{Effect, Event, Record};
+use crate::agent::{Effect, Event, Record, Telling};
 use crate::cluster::ClusterCache;
 use crate::inbox::AgentHandle;
 use crate::metrics::Metrics;
@@ -145,6 +145,16 @@ impl Shared {
             }
             Record::OrphanComputeLease { name } => {
                 tracing::warn!(name, "found a ComputeLease without a lease of ours");
+            }
+            Record::StatementRefused { lease, refused, telling } => {
+                metrics.statement_refusals.with_label_values(&[refused.reason.label()]).inc();
+                if *telling == Telling::Logged {
+                    tracing::warn!(
+                        %lease, reason = refused.reason.label(), proposed = %refused.proposed,
+                        largest_accepted = %refused.largest_accepted, as_of = %refused.as_of,
+                        "the tenant refuses to sign a statement"
+                    );
+                }
             }
             Record::LeaseDisputed { lease } => {
                 metrics.disputes.inc();

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use market::{Address, B256, LeaseId, Signature64, Statement};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::agent::{Answer, Event, LeaseView, ManifestUpload, Refusal, ReplyId, SignedUpload};
+use crate::agent::{
+    Answer, Event, LeaseView, ManifestUpload, Refusal, RefusedProposal, ReplyId, SignedUpload,
+};
 
 /// Messages that may wait. A full queue slows its writers down, it loses nothing.
 pub const QUEUE: usize = 1024;
@@ -34,6 +36,7 @@ pub enum Request {
     StoreManifest { lease: LeaseId, salt: B256, manifest: Vec<u8> },
     ProposeStatement { lease: LeaseId },
     StoreStatement { statement: Statement, signature: Signature64, signer: Address },
+    RefuseStatement { lease: LeaseId, refused: RefusedProposal },
 }
 
 /// The core is not there any more: the process is ending.
@@ -96,6 +99,7 @@ impl Callers {
             Request::StoreStatement { statement, signature, signer } => {
                 Event::StatementSigned(SignedUpload { statement, signature, signer, reply })
             }
+            Request::RefuseStatement { lease, refused } => Event::StatementRefused { lease, refused, reply },
         }
     }
 
@@ -120,6 +124,9 @@ impl std::fmt::Debug for Request {
             }
             Self::StoreStatement { statement, .. } => {
                 f.debug_struct("StoreStatement").field("statement", statement).finish_non_exhaustive()
+            }
+            Self::RefuseStatement { lease, refused } => {
+                f.debug_struct("RefuseStatement").field("lease", lease).field("refused", refused).finish()
             }
         }
     }

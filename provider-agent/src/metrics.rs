@@ -21,6 +21,7 @@ pub struct Metrics {
     pub cluster_writes: IntCounterVec,
     pub foreign_objects: IntCounter,
     pub disputes: IntCounter,
+    pub statement_refusals: IntCounterVec,
 }
 
 impl Metrics {
@@ -77,6 +78,11 @@ impl Metrics {
                 "Observations of ComputeLeases of another chain, market or provider.",
             )?,
             disputes: counter("agent_leases_disputed_total", "Leases whose claim was disputed.")?,
+            statement_refusals: counters(
+                "agent_statement_refusals_total",
+                "Proposed statements that tenants' clients refused to sign, by their reason.",
+                &["reason"],
+            )?,
         })
     }
 }

@@ -19,6 +19,8 @@ pub mod patterns {
     pub const LOGS: &str = "/v1/leases/{lease}/logs";
     /// Statement to sign (`GET`), signed statement (`PUT`).
     pub const STATEMENT: &str = "/v1/leases/{lease}/statement";
+    /// Refusal of a proposed statement (`PUT`).
+    pub const STATEMENT_REFUSAL: &str = "/v1/leases/{lease}/statement/refusal";
     /// Forwarder to a service's port (any method).
     pub const FORWARD: &str = "/v1/leases/{lease}/services/{service}/{port}/{*path}";
     /// Forwarder to a service's root (any method).
@@ -43,6 +45,11 @@ pub fn usage(lease: LeaseId) -> String {
 /// `GET`: statement to sign. `PUT`: signed statement.
 pub fn statement(lease: LeaseId) -> String {
     format!("/v1/leases/{lease}/statement")
+}
+
+/// `PUT`: refusal of a proposed statement.
+pub fn statement_refusal(lease: LeaseId) -> String {
+    format!("/v1/leases/{lease}/statement/refusal")
 }
 
 /// What a log request asks for.
@@ -74,6 +81,7 @@ mod tests {
         let id: LeaseId = format!("0x{}", "ab".repeat(32)).parse().unwrap();
         let web = "web".parse().unwrap();
         assert_eq!(manifest(id), format!("/v1/leases/{id}/manifest"));
+        assert_eq!(statement_refusal(id), patterns::STATEMENT_REFUSAL.replace("{lease}", &id.to_string()));
         assert_eq!(
             logs(id, &web, Follow::Yes, 100),
             format!("/v1/leases/{id}/logs?service=web&follow=true&tail=100")

@@ -3,7 +3,7 @@
 use crd::ComputeLease;
 use market::{Address, Bid, LeaseId, OrderHash, Signature64, Statement, Timestamp, Usage};
 
-use crate::agent::{ManifestSecret, Proposal, ReplyId};
+use crate::agent::{ManifestSecret, Proposal, RefusedProposal, ReplyId};
 use crate::bidding::DeclineReason;
 
 /// Something to do. Whatever spends money or ends a workload reads the chain again first, inside the effect.
@@ -92,6 +92,8 @@ pub enum Answer {
     ManifestStored,
     Proposal(Box<Proposal>),
     StatementStored,
+    /// A refusal of a proposal is counted.
+    RefusalHeard,
 }
 
 /// Why a waiting caller is refused.
@@ -144,6 +146,19 @@ pub enum Record {
     LeaseDisputed {
         lease: LeaseId,
     },
+    /// The tenant does not sign a proposal.
+    StatementRefused {
+        lease: LeaseId,
+        refused: RefusedProposal,
+        telling: Telling,
+    },
+}
+
+/// Whether something goes to the log, too. What tenants can repeat at will does so now and then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    Logged,
+    Counted,
 }
 
 /// Why an open lease is given back.

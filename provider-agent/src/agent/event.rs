@@ -7,7 +7,7 @@ use market::{
     Address, B256, Bid, Lease, LeaseId, Order, OrderHash, Requirements, Signature64, Statement, Timestamp,
 };
 
-use crate::agent::{Answer, LeaseCall, Refusal};
+use crate::agent::{Answer, LeaseCall, Refusal, RefusedProposal};
 use crate::bidding::Facts;
 use crate::inventory::ClusterSnapshot;
 
@@ -64,6 +64,12 @@ pub enum Event {
     },
     /// A tenant signed.
     StatementSigned(SignedUpload),
+    /// A tenant does not sign.
+    StatementRefused {
+        lease: LeaseId,
+        refused: RefusedProposal,
+        reply: ReplyId,
+    },
     /// A write to the cluster ended; `None` when the object is gone.
     WriteFinished {
         lease: LeaseId,

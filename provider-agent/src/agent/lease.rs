@@ -18,6 +18,7 @@ use market::{Bid, Lease, LeaseId, LeaseState, Timestamp};
 use super::effect::{Effect, LeaseCall};
 use super::event::{CallOutcome, ReplyId, WriteFailure};
 use super::object::ManifestSecret;
+use super::refusals::KeptRefusal;
 use super::state::State;
 use super::statement::Proposal;
 use crate::inventory::Shown;
@@ -43,6 +44,7 @@ pub struct LeaseRecord {
     pub(super) order_lookup: OrderLookup,
     pub(super) waiting: VecDeque<WaitingWrite>,
     pub(super) proposals: VecDeque<Proposal>,
+    pub(super) refusal: Option<KeptRefusal>,
     pub(super) write: Slot,
     pub(super) call: Slot,
     /// Whether a batch passed over it: its next transaction goes alone, so that it holds up nobody and costs nothing if
@@ -111,6 +113,7 @@ impl LeaseRecord {
             order_lookup: OrderLookup::NotAsked,
             waiting: VecDeque::new(),
             proposals: VecDeque::new(),
+            refusal: None,
             write: Slot::default(),
             call: Slot::default(),
             goes_alone: false,

@@ -96,7 +96,7 @@ impl State {
         Ok(ManifestSecret { name, manifest: bytes, salt, hash })
     }
 
-    fn live_lease(&mut self, id: LeaseId) -> Result<(&mut LeaseRecord, Lease), Refusal> {
+    pub(super) fn live_lease(&mut self, id: LeaseId) -> Result<(&mut LeaseRecord, Lease), Refusal> {
         if self.closed.contains(&id) {
             return Err(Refusal::LeaseOver);
         }

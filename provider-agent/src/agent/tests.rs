@@ -4,6 +4,7 @@ mod disputes;
 mod funds;
 mod leases;
 mod orders;
+mod refusals;
 mod requests;
 
 use chain::Eip712;

@@ -33,6 +33,7 @@ pub fn router(gateway: Gateway) -> Router {
             patterns::STATEMENT,
             signed(MAX_STATEMENT_BODY, only(get(statement::propose).put(statement::store))),
         )
+        .route(patterns::STATEMENT_REFUSAL, signed(MAX_STATEMENT_BODY, only(put(statement::refuse))))
         .route(patterns::FORWARD, signed(MAX_FORWARD_BODY, any(forward::forward)))
         .route(patterns::FORWARD_ROOT, signed(MAX_FORWARD_BODY, any(forward::forward)))
         .fallback(async || Refused::new(ErrorCode::UnknownRoute, "no such route"))

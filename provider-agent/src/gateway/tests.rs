@@ -1,5 +1,7 @@
 //! The router without a socket: who gets in, who does not, and what they are told.
 
+mod refusals;
+
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};

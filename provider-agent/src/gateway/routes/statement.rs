@@ -1,11 +1,14 @@
-//! `GET` and `PUT /v1/leases/{id}/statement`: what to sign, and what was signed.
+//! `GET` and `PUT /v1/leases/{id}/statement`, `PUT /v1/leases/{id}/statement/refusal`: what to sign, what was signed, and what was not.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use gateway_api::{Decimal, ErrorCode, ResourceUsage, SignedStatementBody, StatementProposal};
+use gateway_api::{
+    Decimal, ErrorCode, ResourceUsage, SignedStatementBody, StatementProposal, StatementRefusal,
+};
+use market::{Amount, Timestamp};
 
-use crate::agent::{Answer, Proposal, Refusal};
+use crate::agent::{Answer, Proposal, Refusal, RefusedProposal};
 use crate::gateway::Gateway;
 use crate::gateway::error::{Refused, Result};
 use crate::gateway::middleware::Admitted;
@@ -17,7 +20,9 @@ pub(in crate::gateway) async fn propose(
 ) -> Result<Json<StatementProposal>> {
     match gateway.shared().agent.request(Request::ProposeStatement { lease: admitted.view.id }).await?? {
         Answer::Proposal(proposal) => Ok(Json(document(&proposal))),
-        Answer::ManifestStored | Answer::StatementStored => Err(Refusal::NoUsageYet.into()),
+        Answer::ManifestStored | Answer::StatementStored | Answer::RefusalHeard => {
+            Err(Refusal::NoUsageYet.into())
+        }
     }
 }
 
@@ -37,6 +42,29 @@ pub(in crate::gateway) async fn store(
         .ok_or(Refusal::StatementForeignSigner)?;
     gateway.shared().agent.request(Request::StoreStatement { statement, signature, signer }).await??;
     Ok(StatusCode::OK)
+}
+
+/// Heard, and no more: the provider does not give in to a refusal.
+pub(in crate::gateway) async fn refuse(
+    State(gateway): State<Gateway>,
+    Extension(admitted): Extension<Admitted>,
+) -> Result<StatusCode> {
+    let body: StatementRefusal = serde_json::from_slice(&admitted.body)
+        .map_err(|error| Refused::new(ErrorCode::MalformedBody, error.to_string()))?;
+    let request = Request::RefuseStatement { lease: admitted.view.id, refused: refused(&body) };
+    gateway.shared().agent.request(request).await??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn refused(body: &StatementRefusal) -> RefusedProposal {
+    let StatementRefusal { reason, proposed_cum, as_of, usage_hash, largest_accepted_cum } = *body;
+    RefusedProposal {
+        reason,
+        proposed: Amount(proposed_cum.0),
+        as_of: Timestamp(as_of),
+        usage_hash,
+        largest_accepted: Amount(largest_accepted_cum.0),
+    }
 }
 
 fn document(proposal: &Proposal) -> StatementProposal {
