@@ -23,6 +23,7 @@ mod watch;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
+    num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -54,8 +55,19 @@ const FINAL_SCRAPES: usize = 3;
 pub struct MeterSettings {
     /// Time between two scrapes of a node.
     pub scrape_interval: Duration,
-    /// Time between two publications of a lease.
+    /// Shortest time between two publications of a lease.
     pub publish_interval: Duration,
+    /// Most publications of running leases in a second, on average: with many leases each waits longer for its turn.
+    pub publish_rate: NonZeroU32,
+}
+
+impl MeterSettings {
+    /// Most publications between two scrapes.
+    fn publications_per_turn(&self) -> usize {
+        let per_second = usize::try_from(self.publish_rate.get()).unwrap_or(usize::MAX);
+        let seconds = usize::try_from(self.scrape_interval.as_secs()).unwrap_or(usize::MAX);
+        per_second.saturating_mul(seconds.max(1))
+    }
 }
 
 /// The meter of all leases.
@@ -170,7 +182,7 @@ impl Meter {
         self.scrape(&nodes, now).await;
         // A node that answered lived until now.
         self.lock().observe_all(now);
-        let published = self.lock().cut(self.settings.publish_interval, now, &self.metrics);
+        let published = self.lock().cut(&self.settings, now, &self.metrics);
         self.metrics.publications.inc_by(published);
     }
 
@@ -305,19 +317,27 @@ impl State {
         (uids, sight.nodes_of(ending))
     }
 
-    /// Cuts the accounts whose publication is due; returns how many.
-    fn cut(&mut self, interval: Duration, now: Timestamp, metrics: &MeterMetrics) -> u64 {
+    /// Cuts the accounts whose publication is due, those first that have waited longest; returns how many.
+    fn cut(&mut self, settings: &MeterSettings, now: Timestamp, metrics: &MeterMetrics) -> u64 {
         let Self { sight, accounts, .. } = self;
-        let (mut oldest, mut published) = (0, 0);
+        let mut oldest = 0;
+        let mut waiting = Vec::new();
         for lease in sight.leases.all().filter(|lease| lease.life == Life::Counting) {
-            let Some(account) = accounts.get_mut(&lease.uid) else { continue };
+            let Some(account) = accounts.get(&lease.uid) else { continue };
             if let (Some(_), Some(sampled_at)) = (lease.term, account.sampled_at()) {
                 oldest = oldest.max(millis(now).since(sampled_at) / 1000);
             }
-            published += u64::from(account.publish(interval));
+            waiting.extend(account.waits_since(settings.publish_interval).map(|since| (since, &lease.uid)));
         }
         metrics.lag_seconds.set(i64::try_from(oldest).unwrap_or(i64::MAX));
-        published
+        waiting.sort_unstable();
+        waiting.truncate(settings.publications_per_turn());
+        for (_, uid) in &waiting {
+            if let Some(account) = accounts.get_mut(*uid) {
+                account.publish();
+            }
+        }
+        waiting.len() as u64
     }
 }
 

@@ -45,7 +45,11 @@ pub(crate) fn start(cluster: &Cluster, replica: &str) -> Result<Process> {
         watch_times: WATCH_TIMES,
         system_namespace: cluster.system.clone(),
         kubelets: KubeletClient::new(KubeletTrust::Anything, PathBuf::from("/nonexistent/token"), 10250)?,
-        settings: MeterSettings { scrape_interval: second, publish_interval: second },
+        settings: MeterSettings {
+            scrape_interval: second,
+            publish_interval: second,
+            publish_rate: NonZeroU32::MIN,
+        },
         ledger: None,
         metrics: MeterMetrics::register(&Registry::new())?,
     };

@@ -42,6 +42,9 @@ pub(super) struct MeterArgs {
     /// Seconds between two publications of a lease's usage.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), env = "LEASEHOLD_PUBLISH_INTERVAL")]
     publish_interval: u64,
+    /// Most publications of running leases in a second, on average. With more leases each waits longer for its turn.
+    #[arg(long, default_value = "10", env = "LEASEHOLD_PUBLISH_RATE")]
+    publish_rate: NonZeroU32,
     /// Port of the kubelets.
     #[arg(long, default_value_t = 10250)]
     kubelet_port: u16,
@@ -70,6 +73,7 @@ impl MeterArgs {
             api_burst,
             scrape_interval,
             publish_interval,
+            publish_rate,
             kubelet_port,
             kubelet_ca,
             kubelet_insecure_tls: _,
@@ -98,6 +102,7 @@ impl MeterArgs {
             settings: MeterSettings {
                 scrape_interval: Duration::from_secs(scrape_interval),
                 publish_interval: Duration::from_secs(publish_interval),
+                publish_rate,
             },
             ledger,
             metrics: MeterMetrics::register(&process.registry).context("failed to register metrics")?,

@@ -143,26 +143,22 @@ impl Account {
         verdicts
     }
 
-    /// Publishes if that is due; returns whether it was.
-    pub(super) fn publish(&mut self, interval: Duration) -> bool {
+    /// Up to when its newest publication counts, if the next one is due.
+    pub(super) fn waits_since(&self, interval: Duration) -> Option<u64> {
         let as_of = self.book.as_of().0;
-        let published_to = self.published.as_ref().map(|usage| u64::try_from(usage.as_of).unwrap_or(0));
-        let due = match published_to {
-            // Before its term a ledger counts nothing and its time stands still.
-            _ if self.finished || as_of == 0 => false,
-            None => true,
-            Some(published_to) => as_of >= published_to.saturating_add(interval.as_secs()),
-        };
-        if due {
-            self.cut();
+        // Before its term a ledger counts nothing and its time stands still.
+        if self.finished || as_of == 0 {
+            return None;
         }
-        due
+        let Some(published) = &self.published else { return Some(0) };
+        let since = u64::try_from(published.as_of).unwrap_or(0);
+        (as_of >= since.saturating_add(interval.as_secs())).then_some(since)
     }
 
     /// Makes the last publication, unless nothing was ever counted.
     pub(super) fn finish(&mut self) {
         if !self.finished && self.book.as_of().0 > 0 {
-            self.cut();
+            self.publish();
         }
         self.finished = true;
     }
@@ -199,7 +195,8 @@ impl Account {
         self.unkept = Unkept::default();
     }
 
-    fn cut(&mut self) {
+    /// Publishes what was counted until now.
+    pub(super) fn publish(&mut self) {
         let (before, sequence) = match &self.published {
             Some(published) => (published.as_of, published.sequence.saturating_add(1)),
             None => (0, 1),

@@ -137,9 +137,14 @@ impl Rig {
 
     /// A meter that has just started and listed everything.
     fn meter(&self) -> Meter {
+        self.meter_that_scrapes_every(30)
+    }
+
+    fn meter_that_scrapes_every(&self, seconds: u64) -> Meter {
         let settings = MeterSettings {
-            scrape_interval: Duration::from_secs(30),
+            scrape_interval: Duration::from_secs(seconds),
             publish_interval: Duration::from_secs(60),
+            publish_rate: NonZeroU32::MIN,
         };
         let metrics = MeterMetrics::register(&Registry::new()).unwrap();
         let meter = Meter::new(settings, self.kubelet.trusted(), metrics);
@@ -333,6 +338,33 @@ async fn usage_is_counted_inside_the_term_and_published_at_its_pace() {
     assert_eq!(rig.reasons(), [Some(reason::SAMPLES_STALE), Some(reason::LEASE_RUNNING)]);
     assert_eq!(rig.take_publications(&meter, 1000), 1);
     assert_eq!(rig.reasons(), [Some(reason::TERM_ENDED), Some(reason::LEASE_RUNNING)]);
+}
+
+#[tokio::test]
+async fn where_more_leases_wait_than_may_be_published_each_has_its_turn() {
+    let rig = Rig::new().await;
+    let meter = rig.meter_that_scrapes_every(1);
+    let uids = ["b", "c"].map(|uid| {
+        let mut other = rig.lease.clone();
+        other.metadata.uid = Some(uid.to_owned());
+        other.metadata.name = Some(format!("clease-{uid}"));
+        meter.saw_lease(&Event::Apply(other), at(0));
+        uid.to_owned()
+    });
+    let [b, c] = uids;
+    let uids = [rig.lease.uid().unwrap(), b, c];
+    let sequences = || uids.each_ref().map(|uid| meter.lock().accounts[uid].sequence());
+    let mut seen = Vec::new();
+    for second in 40..43 {
+        rig.turn(&meter, second, 1, 100).await;
+        seen.push(sequences().iter().sum::<i64>());
+    }
+    assert_eq!((seen, sequences()), (vec![1, 2, 3], [1, 1, 1]));
+    // The first is due again, and goes before those that are due later.
+    for second in [150, 151, 152] {
+        rig.turn(&meter, second, 1, 100).await;
+    }
+    assert_eq!(sequences(), [2, 2, 2]);
 }
 
 #[tokio::test]

@@ -117,6 +117,7 @@ impl<'script> Stage<'script> {
         let settings = MeterSettings {
             scrape_interval: Duration::from_secs(30),
             publish_interval: Duration::from_secs(60),
+            publish_rate: NonZeroU32::MIN,
         };
         let trust = KubeletTrust::Authority(self.kubelet.authority());
         let port = self.kubelet.address().port();
