@@ -23,7 +23,7 @@ pub mod storm;
 use audit::{AuditLog, Requests};
 use figures::Figures;
 use load::Load;
-use process::{Operator, Program};
+use process::{Process, Program};
 
 /// Measures an operator on the cluster that is given.
 #[derive(Debug, Parser)]
@@ -64,6 +64,10 @@ pub struct BenchArgs {
     log: PathBuf,
 }
 
+/// The operator's own count of its writes.
+const WRITES: &str = "operator_api_writes_total";
+/// How often it has reconciled.
+const RECONCILES: &str = "operator_reconcile_duration_seconds_count";
 /// The operator has come to rest when it has written nothing for so long.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -90,11 +94,13 @@ impl BenchArgs {
         let program = Program {
             binary: operator,
             kubeconfig: operator_kubeconfig,
-            namespace,
-            arguments: operator_arg,
+            arguments: ["run".into(), "--namespace".into(), namespace.clone()]
+                .into_iter()
+                .chain(operator_arg)
+                .collect(),
             log,
         };
-        let load = Load::start(&kubeconfig, &program.namespace).await?;
+        let load = Load::start(&kubeconfig, &namespace).await?;
         let bench =
             Bench { program, load, audit: AuditLog::at(audit_log), pace: Duration::from_millis(pace_ms) };
         let figures = bench.measure(leases, paced).await?;
@@ -151,11 +157,12 @@ impl Bench {
         let before = self.audit.read()?;
         let begun = Instant::now();
         let operator = program.start().await?;
-        operator.first_reconcile().await?;
+        operator.counted_at_least(RECONCILES, 1).await?;
         let cold_start_s = begun.elapsed().as_secs_f64();
-        operator.reconciled_at_least(u64::from(leases + paced)).await?;
+        operator.counted_at_least(RECONCILES, u64::from(leases + paced)).await?;
         self.at_rest(&operator).await?;
-        let resync = Counts { audit: self.audit.read()?.since(&before), own: operator.writes().await? };
+        let resync =
+            Counts { audit: self.audit.read()?.since(&before), own: operator.counter(WRITES).await? };
         let rss_after_restart_mib = operator.resident_mib()?;
 
         note("letting the pods of a thousand leases crash");
@@ -208,18 +215,18 @@ impl Bench {
         })
     }
 
-    async fn counts(&self, operator: &Operator) -> Result<Counts> {
-        Ok(Counts { audit: self.audit.read()?, own: operator.writes().await? })
+    async fn counts(&self, operator: &Process) -> Result<Counts> {
+        Ok(Counts { audit: self.audit.read()?, own: operator.counter(WRITES).await? })
     }
 
     /// Waits until the operator has come to rest.
-    async fn at_rest(&self, operator: &Operator) -> Result<()> {
+    async fn at_rest(&self, operator: &Process) -> Result<()> {
         let limit = Instant::now() + Duration::from_secs(300);
-        let mut last = (operator.writes().await?, Instant::now());
+        let mut last = (operator.counter(WRITES).await?, Instant::now());
         let mut ticks = tokio::time::interval(Duration::from_millis(200));
         while last.1.elapsed() < QUIET {
             ticks.tick().await;
-            let writes = operator.writes().await?;
+            let writes = operator.counter(WRITES).await?;
             if writes != last.0 {
                 last = (writes, Instant::now());
             }

@@ -14,6 +14,8 @@ use serde::Serialize;
 
 use crate::{tools, tools::repository};
 
+mod load;
+mod meter;
 mod operator;
 
 /// What to measure.
@@ -23,6 +25,8 @@ pub(crate) enum BenchCommand {
     Gas(Output),
     /// The operator among many leases: how soon a lease runs, requests, memory.
     Operator(operator::OperatorArgs),
+    /// The meter among ten thousand pods: processors, memory, what it writes.
+    Meter(meter::MeterArgs),
 }
 
 /// Where the figures go.
@@ -62,6 +66,7 @@ impl BenchCommand {
         let json = match self {
             Self::Gas(Output { json }) => json,
             Self::Operator(args) => return args.run(),
+            Self::Meter(args) => return args.run(),
         };
         crate::process::output(&mut forge_gas()?)?;
         let report = report(&snapshots()?, &targets()?)?;

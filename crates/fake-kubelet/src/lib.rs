@@ -6,6 +6,7 @@
 //! and what an honest meter must have counted ([`Judge`]).
 #![warn(missing_docs)]
 
+mod fleet;
 mod judge;
 mod load;
 mod random;
@@ -14,6 +15,7 @@ mod server;
 mod shown;
 mod stats;
 
+pub use fleet::{Fleet, SteadyPod};
 pub use judge::{Judge, Range};
 pub use load::Load;
 pub use random::Random;

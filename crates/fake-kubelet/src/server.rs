@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::{Answer, Fault, PodReading};
 
-const TOKEN: &str = "token-of-the-meter";
+pub(crate) const TOKEN: &str = "token-of-the-meter";
 
 /// A kubelet on a free port of loopback. Dropping it ends it.
 #[derive(Debug)]
@@ -96,9 +96,14 @@ impl Drop for FakeKubelet {
     }
 }
 
-async fn summary(State(kubelet): State<Arc<Mutex<Kubelet>>>, headers: HeaderMap) -> Response {
+/// Whether a request shows the token.
+pub(crate) fn is_admitted(headers: &HeaderMap) -> bool {
     let expected = format!("Bearer {TOKEN}");
-    if headers.get(AUTHORIZATION).is_none_or(|found| found.as_bytes() != expected.as_bytes()) {
+    headers.get(AUTHORIZATION).is_some_and(|found| found.as_bytes() == expected.as_bytes())
+}
+
+async fn summary(State(kubelet): State<Arc<Mutex<Kubelet>>>, headers: HeaderMap) -> Response {
+    if !is_admitted(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let (namespace, answer) = {

@@ -1,4 +1,4 @@
-//! The operator as a process: started, asked, stopped.
+//! A process of the operator's: started, asked, stopped.
 
 use std::{
     fs::File,
@@ -13,24 +13,22 @@ use tokio::process::{Child, Command};
 
 use crate::cluster::until;
 
-/// How to start the operator.
+/// How to start one of the operator's processes.
 #[derive(Debug)]
 pub struct Program {
     /// The binary.
     pub binary: PathBuf,
-    /// With the rights of its ServiceAccount.
+    /// What it shows the API server.
     pub kubeconfig: PathBuf,
-    /// Its own namespace, and the leases'.
-    pub namespace: String,
-    /// Further arguments.
+    /// Its command and all its flags but those that every process has.
     pub arguments: Vec<String>,
     /// Where it logs; each start adds to it.
     pub log: PathBuf,
 }
 
-/// An operator at work; it ends when this is dropped.
+/// A process at work; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Operator {
+pub struct Process {
     child: Child,
     admin: SocketAddr,
     http: reqwest::Client,
@@ -47,7 +45,7 @@ impl Program {
     ///
     /// # Errors
     /// When the binary cannot be started.
-    pub async fn start(&self) -> Result<Operator> {
+    pub async fn start(&self) -> Result<Process> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -55,9 +53,8 @@ impl Program {
             .with_context(|| format!("failed to open {}", self.log.display()))?;
         let admin = free_address()?;
         let child = Command::new(&self.binary)
-            .args(["run", "--namespace", &self.namespace, "--log-filter", "warn"])
-            .args(["--admin-addr", &admin.to_string()])
             .args(&self.arguments)
+            .args(["--log-filter", "warn", "--admin-addr", &admin.to_string()])
             .env("KUBECONFIG", &self.kubeconfig)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -65,43 +62,35 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("failed to start {}", self.binary.display()))?;
-        Ok(Operator { child, admin, http: reqwest::Client::new() })
+        Ok(Process { child, admin, http: reqwest::Client::new() })
     }
 }
 
-impl Operator {
+impl Process {
     /// Waits until it says that it is ready.
     ///
     /// # Errors
     /// When it does not get ready.
     pub async fn ready(&self) -> Result<()> {
-        until("the operator's readiness", PATIENCE, || async {
+        until("the readiness of the process", PATIENCE, || async {
             let answer = self.http.get(self.url("readyz")).send().await;
             Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(()))
         })
         .await
     }
 
-    /// Waits until it has reconciled once; looks often, because the time is measured.
+    /// Waits until it has counted so many of something; looks often, because the time is measured.
     ///
     /// # Errors
     /// When it does not come to it.
-    pub async fn first_reconcile(&self) -> Result<()> {
-        self.reconciled_at_least(1).await
-    }
-
-    /// Waits until it has reconciled so often.
-    ///
-    /// # Errors
-    /// When it does not come to it.
-    pub async fn reconciled_at_least(&self, count: u64) -> Result<()> {
+    pub async fn counted_at_least(&self, name: &str, count: u64) -> Result<()> {
         let wait = async {
             let mut ticks = tokio::time::interval(STEP);
             loop {
                 ticks.tick().await;
                 // It answers only some time after its start.
                 if let Ok(text) = self.metrics().await
-                    && sum(&text, "operator_reconcile_duration_seconds_count")? >= count
+                    && sum(&text, name)? >= count
                 {
                     return anyhow::Ok(());
                 }
@@ -109,15 +98,15 @@ impl Operator {
         };
         tokio::time::timeout(PATIENCE, wait)
             .await
-            .with_context(|| format!("the operator did not reconcile {count} times"))?
+            .with_context(|| format!("{name} did not come to {count}"))?
     }
 
-    /// The operator's own count of its writes.
+    /// What it has counted of something, over all labels.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn writes(&self) -> Result<u64> {
-        sum(&self.metrics().await?, "operator_api_writes_total")
+    pub async fn counter(&self, name: &str) -> Result<u64> {
+        sum(&self.metrics().await?, name)
     }
 
     /// Memory that is resident now.
@@ -141,20 +130,20 @@ impl Operator {
     /// # Errors
     /// When the process is gone.
     pub fn processor_time(&self) -> Result<Duration> {
-        let pid = self.child.id().context("the operator has ended")?;
+        let pid = self.child.id().context("the process has ended")?;
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
         ticks(&stat)
-            .context("the kernel does not say how long the operator was at work")
+            .context("the kernel does not say how long the process was at work")
             .map(|ticks| ticks * TICK)
     }
 
     fn memory_mib(&self, field: &str) -> Result<f64> {
-        let pid = self.child.id().context("the operator has ended")?;
+        let pid = self.child.id().context("the process has ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kib: f64 = line
             .and_then(|line| line.trim().strip_suffix("kB"))
-            .context("the kernel does not say how much memory the operator has")?
+            .context("the kernel does not say how much memory the process has")?
             .trim()
             .parse()?;
         Ok(kib / 1024.0)
@@ -165,14 +154,14 @@ impl Operator {
     /// # Errors
     /// When it ends with a failure or not at all.
     pub async fn stop(mut self) -> Result<()> {
-        let pid = self.child.id().context("the operator has ended by itself")?;
+        let pid = self.child.id().context("the process has ended by itself")?;
         // The process is our own child and not waited for yet, so the number is still its own.
         let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        ensure!(asked.success(), "the operator could not be asked to end");
+        ensure!(asked.success(), "the process could not be asked to end");
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait())
             .await
-            .context("the operator did not end")??;
-        ensure!(ended.success(), "the operator ended with {ended}");
+            .context("the process did not end")??;
+        ensure!(ended.success(), "the process ended with {ended}");
         Ok(())
     }
 

@@ -2,16 +2,15 @@
 //!
 //! The load and the counting are in `e2e::bench`; here is the cluster, and the table with the targets.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
+use super::load::{Nature, Target, above, build, figures_table, read_figures, run_load};
 use crate::{
-    images::target_directory,
     step::{long_step, seconds},
     testbed::bench::{BenchCluster, NAMESPACE},
-    tools::repository,
 };
 
 /// How many leases, and where the figures go.
@@ -34,15 +33,8 @@ pub(crate) struct OperatorArgs {
     json: Option<PathBuf>,
 }
 
-/// Whether a figure depends on the machine. Only what does not can fail the bench.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nature {
-    Count,
-    OfMachine,
-}
-
 /// The most that a figure may be.
-const TARGETS: [(&str, f64, Nature); 9] = [
+const TARGETS: [Target; 9] = [
     ("scheduled_p50_s", 0.5, Nature::OfMachine),
     ("scheduled_p99_s", 2.0, Nature::OfMachine),
     ("cold_start_s", 2.0, Nature::OfMachine),
@@ -76,7 +68,7 @@ impl OperatorArgs {
     /// Measures, prints, writes, and fails where a count is above its target.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let Self { leases, paced, pace_ms, operator, json } = self;
-        let (operator, load) = long_step("build operator and load", || build(operator))?;
+        let (operator, load) = long_step("build operator and load", || build(operator, "operator-bench"))?;
         let cluster = BenchCluster::start()?;
         cluster.install_chart()?;
         let out = cluster.file("figures.json");
@@ -98,26 +90,14 @@ impl OperatorArgs {
             .arg(&out)
             .arg("--log")
             .arg(cluster.file("operator.log"));
-        let measured = measure.status().context("failed to start the load")?;
-        if !measured.success() {
-            let log = fs::read_to_string(cluster.file("operator.log")).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            bail!(
-                "the load failed; the operator's last words:\n{}",
-                lines[lines.len().saturating_sub(20)..].join("\n")
-            );
-        }
-        let figures = fs::read(&out).context("the load left no figures")?;
-        if let Some(path) = json {
-            fs::write(&path, &figures).with_context(|| format!("failed to write {}", path.display()))?;
-        }
-        let figures: Value = serde_json::from_slice(&figures)?;
+        run_load(&mut measure, &cluster.file("operator.log"))?;
+        let figures = read_figures(&out, json.as_deref())?;
         println!(
             "{leases} leases, then {paced} more, one every {pace_ms} ms; {} in all\n",
             seconds(begun.elapsed())
         );
         print!("{}", table(&figures)?);
-        let above = above(&figures, Nature::Count)?;
+        let above = above(&figures, &TARGETS, Nature::Count)?;
         ensure!(above.is_empty(), "above the target: {}", above.join(", "));
         Ok(())
     }
@@ -126,38 +106,8 @@ impl OperatorArgs {
 /// What the operator is told beside its namespace: there is no registry that could be asked about images.
 const OPERATOR_ARGUMENTS: [&str; 1] = ["--image-lookup=off"];
 
-/// The release build of the operator, unless there is one, and the load generator.
-fn build(operator: Option<PathBuf>) -> anyhow::Result<(PathBuf, PathBuf)> {
-    let built = target_directory();
-    let operator = match operator {
-        Some(operator) => operator,
-        None => {
-            cargo_build(&["--release", "--package", "operator"])?;
-            built.join("release/operator")
-        }
-    };
-    cargo_build(&["--package", "e2e", "--bin", "operator-bench"])?;
-    Ok((operator, built.join("debug/operator-bench")))
-}
-
-fn cargo_build(arguments: &[&str]) -> anyhow::Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(repository()).args(["build", "--quiet"]).args(arguments);
-    let built = cargo.status().context("failed to start cargo")?;
-    ensure!(built.success(), "failed to build {}", arguments.join(" "));
-    Ok(())
-}
-
 fn table(figures: &Value) -> anyhow::Result<String> {
-    let mut text = format!("{:<24} {:>10} {:>9}\n", "figure", "measured", "target");
-    for (name, target, _) in TARGETS {
-        let measured = figure(figures, name)?;
-        let mark = if measured > target { "  above" } else { "" };
-        text += &format!("{name:<24} {measured:>10.2} {target:>9.1}{mark}\n");
-    }
-    for name in BESIDE {
-        text += &format!("{name:<24} {:>10.2} {:>9}\n", figure(figures, name)?, "-");
-    }
+    let mut text = figures_table(figures, &TARGETS, &BESIDE)?;
     for (title, part) in
         [("create", "create"), ("update", "update"), ("close", "close"), ("no-op resync", "resync")]
     {
@@ -168,22 +118,6 @@ fn table(figures: &Value) -> anyhow::Result<String> {
         }
     }
     Ok(text)
-}
-
-/// The figures of that nature that are above their targets, in words.
-fn above(figures: &Value, nature: Nature) -> anyhow::Result<Vec<String>> {
-    let mut above = Vec::new();
-    for (name, target, _) in TARGETS.into_iter().filter(|(_, _, of)| *of == nature) {
-        let measured = figure(figures, name)?;
-        if measured > target {
-            above.push(format!("{name} is {measured:.2}, at most {target}"));
-        }
-    }
-    Ok(above)
-}
-
-fn figure(figures: &Value, name: &str) -> anyhow::Result<f64> {
-    figures[name].as_f64().with_context(|| format!("`{name}` was not measured"))
 }
 
 #[cfg(test)]
@@ -202,7 +136,7 @@ mod tests {
         figures["scheduled_p50_s"] = json!(0.75);
         figures["writes_per_create"] = json!(14.5);
         let above = [Nature::Count, Nature::OfMachine]
-            .map(|nature| above(&figures, nature).expect("everything is measured"));
+            .map(|nature| above(&figures, &TARGETS, nature).expect("everything is measured"));
         let expected = ["writes_per_create is 14.50, at most 14", "scheduled_p50_s is 0.75, at most 0.5"];
         assert_eq!(above, expected.map(|line| vec![line.to_owned()]));
         let table = table(&figures).expect("everything is measured");

@@ -28,8 +28,29 @@ pub(crate) const NAMESPACE: &str = "leasehold-system";
 const OPERATOR: &str = "leasehold-operator";
 
 impl BenchCluster {
-    /// Brings a new one up.
+    /// Brings a new one up, with controllers and nodes that play.
     pub(crate) fn start() -> Result<Self> {
+        let cluster = Self::prepare()?;
+        let (site, authority) = (&cluster.site, cluster.start_api_server()?);
+        let kwok = authority.admit(KWOK, "system:masters")?;
+        let kubectl = Kubectl::of(site)?;
+        let mut controllers = control_plane::start_controller_manager(site, &authority)?;
+        control_plane::start_scheduler(site, &authority)?;
+        control_plane::start_kwok(site, kwok)?;
+        step("controllers", || control_plane::wait_for_controllers(&kubectl, &mut controllers))?;
+        Ok(cluster)
+    }
+
+    /// Brings up an API server that knows our kinds, and nobody who would change what is written to it.
+    pub(crate) fn start_without_controllers() -> Result<Self> {
+        let cluster = Self::prepare()?;
+        cluster.start_api_server()?;
+        let kubectl = Kubectl::of(&cluster.site)?;
+        step("definitions", || kubectl.apply_directory(&repository().join("crds")))?;
+        Ok(cluster)
+    }
+
+    fn prepare() -> Result<Self> {
         super::ensure_possible(Profile::Bench)?;
         debian::ensure_for_control_plane()?;
         let site = Site::of(Profile::Bench)?;
@@ -39,20 +60,19 @@ impl BenchCluster {
         }
         // From here on there is something to take down.
         let cluster = Self { site, _turn: turn };
-        let site = &cluster.site;
-        up::prepare(site)?;
+        up::prepare(&cluster.site)?;
+        Ok(cluster)
+    }
+
+    fn start_api_server(&self) -> Result<Authority<'_>> {
+        let site = &self.site;
         let authority = step("certificates", || Authority::create(site))?;
-        let kwok = authority.admit(KWOK, "system:masters")?;
         let kubectl = Kubectl::of(site)?;
         let mut etcd = control_plane::start_etcd(site)?;
         step("etcd", || control_plane::wait_for_etcd(site, &mut etcd))?;
         let mut server = control_plane::start_api_server(site, &authority)?;
         step("API server", || control_plane::wait_for_api_server(&kubectl, &mut server))?;
-        let mut controllers = control_plane::start_controller_manager(site, &authority)?;
-        control_plane::start_scheduler(site, &authority)?;
-        control_plane::start_kwok(site, kwok)?;
-        step("controllers", || control_plane::wait_for_controllers(&kubectl, &mut controllers))?;
-        Ok(cluster)
+        Ok(authority)
     }
 
     /// Installs the chart as a provider does: definitions, identities with their rights, admission policies, priorities. Its
@@ -94,9 +114,14 @@ impl BenchCluster {
         control_plane::audit_log(&self.site)
     }
 
-    /// Where the load's files lie.
+    /// A folder for the load's files.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.site.logs()
+    }
+
+    /// Where one of the load's files lies.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.site.logs().join(name)
+        self.folder().join(name)
     }
 }
 

@@ -68,8 +68,10 @@ const RULES: [Rule; 18] = [
         may: &[
             "chain",
             "crd",
+            "fake-kubelet",
             "gateway-api",
             "isolation-probe",
+            "ledger",
             "manifest",
             "market",
             "operator",
