@@ -6,7 +6,42 @@ use std::path::{Path, PathBuf};
 
 /// CPU time in nanoseconds that the kernel charged to the pod `uid`, or `None` where its control group is not here.
 pub fn cpu_nanoseconds(uid: &str) -> Option<u64> {
-    let directory = find(uid)?;
+    CpuCounter::of(uid)?.nanoseconds()
+}
+
+/// The counter of one pod, found once so that it can be read often.
+#[derive(Debug, Clone)]
+pub struct CpuCounter(PathBuf);
+
+impl CpuCounter {
+    /// The counter of the pod `uid`, if its control group is here.
+    pub fn of(uid: &str) -> Option<Self> {
+        find(uid).map(Self)
+    }
+
+    /// CPU time in nanoseconds; none once the control group is gone.
+    pub fn nanoseconds(&self) -> Option<u64> {
+        read_counter(&self.0)
+    }
+
+    /// Processes in the control groups of the pod's containers.
+    pub fn processes(&self) -> Vec<u32> {
+        let mut found = Vec::new();
+        collect_processes(&self.0, &mut found);
+        found
+    }
+}
+
+fn collect_processes(directory: &Path, found: &mut Vec<u32>) {
+    let text = std::fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    found.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        collect_processes(&entry.path(), found);
+    }
+}
+
+fn read_counter(directory: &Path) -> Option<u64> {
     // Control groups v1 count nanoseconds in one file, v2 counts microseconds in a table.
     if let Ok(text) = std::fs::read_to_string(directory.join("cpuacct.usage")) {
         return text.trim().parse().ok();

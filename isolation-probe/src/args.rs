@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -15,6 +16,7 @@ use signal_hook::flag;
 use crate::attempt::{self, FROM_INSIDE};
 use crate::rows::ROWS;
 use crate::targets::Targets;
+use crate::work::{self, Shift};
 use crate::{load, send, serve};
 
 /// The last line of a run; without it the lines before are not all.
@@ -84,6 +86,30 @@ enum Command {
         #[arg(long)]
         to: SocketAddr,
     },
+    /// Take a share of a processor for a time.
+    Spin {
+        /// Hundredths of a processor.
+        #[arg(long)]
+        percent: u32,
+        /// Seconds to wait first.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+        /// Seconds to work; until the end if left out.
+        #[arg(long)]
+        seconds: Option<u64>,
+    },
+    /// Send so many bytes.
+    Transfer {
+        /// To whom: HOST:PORT.
+        #[arg(long)]
+        to: String,
+        /// How many.
+        #[arg(long)]
+        bytes: u64,
+        /// Seconds to wait first.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
+    },
     /// Print the table as JSON.
     Rows,
 }
@@ -114,6 +140,11 @@ impl Args {
             Command::Fill { bytes, path } => load::fill(&path, bytes),
             Command::Flood { bytes } => load::flood(bytes),
             Command::Send { to } => send::send(to),
+            Command::Spin { percent, after, seconds } => {
+                let (after, length) = (Duration::from_secs(after), seconds.map(Duration::from_secs));
+                work::spin(percent, Shift { after, length })
+            }
+            Command::Transfer { to, bytes, after } => work::transfer(&to, bytes, Duration::from_secs(after)),
             Command::Rows => {
                 println!("{}", serde_json::to_string(ROWS.as_slice())?);
                 Ok(())

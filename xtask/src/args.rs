@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, codegen, demo, deploy, images, isolation, suite, testbed, tidy};
+use crate::{accuracy, bench, codegen, demo, deploy, images, isolation, suite, testbed, tidy};
 
 /// Development tasks of Leasehold.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Task {
     Demo(demo::DemoArgs),
     /// Try every way out of a lease on a real cluster, and each control's absence.
     Isolation(isolation::IsolationArgs),
+    /// Hold the meter's figures against the kernel's on a real node, while everything around it is killed.
+    Accuracy(accuracy::AccuracyArgs),
     /// Deploy the contracts to a chain, and check a deployment.
     Deploy(deploy::DeployArgs),
     /// Run every test, from formatting to the demo.
@@ -45,6 +47,7 @@ impl Args {
             Task::Images(images) => images.run(),
             Task::Demo(demo) => demo.run(),
             Task::Isolation(isolation) => isolation.run(),
+            Task::Accuracy(accuracy) => accuracy.run(),
             Task::Deploy(deploy) => deploy.run(),
             Task::Test(test) => test.run(),
             Task::Bench(bench) => bench.run(),

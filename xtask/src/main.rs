@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod accuracy;
 mod args;
 mod bench;
 mod cache;

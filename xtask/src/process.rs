@@ -123,6 +123,12 @@ impl Daemon {
         self
     }
 
+    /// Sets variables of its environment.
+    pub(crate) fn envs(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        self.environment.extend(variables);
+        self
+    }
+
     /// Starts it in a session of its own. It records its identity before it becomes the program, so even if this
     /// program is ended in between no process is left that the record does not name.
     pub(crate) fn start(self, records: &Path, logs: &Path) -> Result<Running> {

@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use crd::{
-    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, Phase, ResourceLimits,
-    TierName, condition, convert, labels,
-};
-use e2e::chart::NAMESPACE;
+use anyhow::Result;
+use crd::{LeaseName, TierName};
 use e2e::cluster::until;
-use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::api::{Api, ListParams, Patch, PatchParams};
-use market::{B256, LeaseId};
+use e2e::opened;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -38,13 +33,6 @@ pub(crate) fn service(place: &Place, arguments: &[&str], cpu: &str, memory: &str
     service
 }
 
-/// Differs between runs, so that a run that was killed leaves nothing in the way of the next.
-pub(crate) fn id(seed: u8) -> LeaseId {
-    let mut id = [seed; 32];
-    id[..4].copy_from_slice(&std::process::id().to_be_bytes());
-    LeaseId(B256::from(id))
-}
-
 /// Opens a lease with these services.
 pub(crate) async fn open(place: &Place, seed: u8, tier: TierName, services: Value) -> Result<Lease> {
     open_manifest(place, seed, tier, json!({"services": services})).await
@@ -54,44 +42,7 @@ pub(crate) async fn open(place: &Place, seed: u8, tier: TierName, services: Valu
 pub(crate) async fn open_manifest(place: &Place, seed: u8, tier: TierName, parts: Value) -> Result<Lease> {
     let mut text = json!({"version": "v1", "name": "isolation", "duration": "1h", "tier": tier});
     crate::corpus::merge(&mut text, &parts);
-    // JSON is YAML.
-    let document =
-        manifest::parse(&text.to_string(), "isolation.yaml").context("failed to parse the manifest")?;
-    let valid = manifest::validate(&document)
-        .map_err(|problems| anyhow::anyhow!("the manifest is refused: {problems:?}"))?;
-    let id = id(seed);
-    let (name, salt) = (LeaseName::of(id), B256::repeat_byte(0x5a));
-    let limits = valid.requirements().limits().context("the manifest does not add up")?;
-    let address = |digit: &str| format!("0x{}", digit.repeat(40));
-    let spec = json!({
-        "leaseId": id.to_string(),
-        "tenant": address("2"),
-        "provider": address("3"),
-        "chain": ChainRef { chain_id: 31337, market: address("4") },
-        "tier": tier,
-        "limits": ResourceLimits::try_from(&limits).context("the limits do not fit")?,
-        "manifest": {
-            "secretName": name.manifest_secret(),
-            "hash": convert::hex(manifest::manifest_hash(&salt, &valid.canonical_json()).as_slice()),
-            "revision": 1,
-        },
-        "desired": DesiredState::Running,
-    });
-    let _: ManifestRef = serde_json::from_value(spec["manifest"].clone())?;
-    let spec: ComputeLeaseSpec = serde_json::from_value(spec)?;
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name.manifest_secret()},
-        "stringData": {
-            labels::MANIFEST_KEY: String::from_utf8(valid.canonical_json())?,
-            labels::SALT_KEY: convert::hex(salt.as_slice()),
-        },
-    });
-    let manager = PatchParams::apply(MANAGER).force();
-    let secrets = Api::<Secret>::namespaced(place.admin.clone(), NAMESPACE);
-    secrets.patch(&name.manifest_secret(), &manager, &Patch::Apply(secret)).await?;
-    let leases = Api::<ComputeLease>::namespaced(place.admin.clone(), NAMESPACE);
-    let object = ComputeLease::new(name.as_str(), spec);
-    leases.patch(name.as_str(), &manager, &Patch::Apply(object)).await.context("failed to open the lease")?;
+    let name = opened::open(&place.admin, MANAGER, opened::id(seed), &text).await?;
     Ok(Lease { tier, name })
 }
 
@@ -103,25 +54,12 @@ impl Lease {
 
     /// Waits until all of it runs; fails with the operator's words when it is refused.
     pub(crate) async fn await_ready(&self, place: &Place) -> Result<()> {
-        let leases = Api::<ComputeLease>::namespaced(place.admin.clone(), NAMESPACE);
-        until(&format!("readiness of the lease of tier {}", self.tier), PATIENCE, || async {
-            let lease = leases.get(self.namespace()).await?;
-            if let Some(refused) = condition::find(lease.conditions(), condition::ACCEPTED)
-                && refused.status == "False"
-            {
-                bail!("the lease of tier {} is refused: {} ({})", self.tier, refused.reason, refused.message);
-            }
-            let ready = lease.status.as_ref().is_some_and(|status| status.phase == Phase::Ready);
-            Ok(ready.then_some(()))
-        })
-        .await
+        opened::await_ready(&place.admin, &self.name).await
     }
 
     /// The pods of a service.
     pub(crate) async fn pods(&self, place: &Place, service: &str) -> Result<Vec<Pod>> {
-        let pods = Api::<Pod>::namespaced(place.admin.clone(), self.namespace());
-        let of_service = ListParams::default().labels(&format!("{}={service}", labels::SERVICE));
-        Ok(pods.list(&of_service).await?.items)
+        opened::pods(&place.admin, &self.name, service).await
     }
 
     /// Address of a service's first pod.
@@ -136,7 +74,7 @@ impl Lease {
 
     /// Ends it and waits until its object is gone.
     pub(crate) async fn end(&self, place: &Place) -> Result<()> {
-        let leases = Api::<ComputeLease>::namespaced(place.admin.clone(), NAMESPACE);
+        let leases = opened::leases(&place.admin);
         leases.delete(self.namespace(), &Default::default()).await?;
         until(&format!("the end of {}", self.namespace()), PATIENCE, || async {
             Ok(leases.get_opt(self.namespace()).await?.is_none().then_some(()))

@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use crd::{ComputeLease, labels};
 use e2e::chart::{Helm, NAMESPACE, plain_registry};
-use e2e::cluster;
-use k8s_openapi::api::apps::v1::Deployment;
+use e2e::{cluster, deployments};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -136,28 +135,12 @@ impl Place {
 
     /// Sets the replicas of one of our Deployments.
     pub(crate) async fn scale(&self, deployment: &str, replicas: u32) -> Result<()> {
-        let api = Api::<Deployment>::namespaced(self.admin.clone(), NAMESPACE);
-        let patch = json!({"spec": {"replicas": replicas}});
-        api.patch(deployment, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .with_context(|| format!("failed to scale {deployment}"))?;
-        Ok(())
+        deployments::scale(&self.admin, deployment, replicas).await
     }
 
     /// Waits until a Deployment has as many available pods as it wants, and none besides.
     pub(crate) async fn await_available(&self, deployment: &str) -> Result<()> {
-        let api = Api::<Deployment>::namespaced(self.admin.clone(), NAMESPACE);
-        cluster::until(&format!("{deployment} as wanted"), PATIENCE, || async {
-            let found = api.get(deployment).await?;
-            let wanted = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-            let seen = found.metadata.generation;
-            let status = found.status.unwrap_or_default();
-            let settled = status.observed_generation >= seen
-                && status.available_replicas.unwrap_or(0) == wanted
-                && status.replicas.unwrap_or(0) == wanted;
-            Ok(settled.then_some(()))
-        })
-        .await
+        deployments::await_available(&self.admin, deployment).await
     }
 
     /// Makes a namespace with labels.

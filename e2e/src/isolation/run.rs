@@ -119,7 +119,7 @@ async fn open_probes(
         if !place.args.tier.is_empty() && !place.args.tier.contains(&tier) {
             continue;
         }
-        let name = crd::LeaseName::of(lease::id(seed));
+        let name = crd::LeaseName::of(e2e::opened::id(seed));
         let targets = serde_json::to_string(&aim::of_tier(shared, tier, node, name.as_str()))?;
         let mut probe = json!({"env": {"ISOLATION_TARGETS": targets}});
         // The tiers that allow root are tried as root.

@@ -139,6 +139,11 @@ pub(crate) fn start_kubelet(site: &Site, authority: &Authority<'_>) -> Result<Ru
         .start(&site.records(), &site.logs())
 }
 
+/// Succeeds if the kubelet is healthy.
+pub(crate) fn check_kubelet(site: &Site) -> Result<()> {
+    probe::get(Ipv4Addr::LOCALHOST, site.ports.kubelet_health, "/healthz").map(drop)
+}
+
 /// Starts kube-proxy.
 pub(crate) fn start_proxy(site: &Site, authority: &Authority<'_>) -> Result<Running> {
     Daemon::new("kube-proxy", Tool::Kubernetes.program("kube-proxy")?)

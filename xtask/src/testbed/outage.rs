@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::control_plane;
 use super::kubectl::Kubectl;
+use super::node;
 use super::site::Site;
 use crate::process::{Daemon, Identity, record_path};
 use crate::step::{note, step};
@@ -23,6 +24,10 @@ pub(crate) enum Part {
     Etcd,
     /// The API server.
     KubeApiserver,
+    /// The kubelet of the node.
+    Kubelet,
+    /// What runs the node's containers.
+    Containerd,
 }
 
 impl Part {
@@ -30,6 +35,21 @@ impl Part {
         match self {
             Self::Etcd => "etcd",
             Self::KubeApiserver => "kube-apiserver",
+            Self::Kubelet => "kubelet",
+            Self::Containerd => "containerd",
+        }
+    }
+
+    /// Succeeds once the part, and what cannot do without it, answers.
+    fn check(self, site: &Site, kubectl: &Kubectl) -> Result<()> {
+        match self {
+            Self::Etcd | Self::KubeApiserver => {
+                control_plane::check_etcd(site)?;
+                kubectl.ready()
+            }
+            // What the API server says of the node is up to a minute old.
+            Self::Kubelet => node::check_kubelet(site),
+            Self::Containerd => node::check_containerd(site).map(drop),
         }
     }
 }
@@ -42,29 +62,43 @@ pub(crate) fn outage(site: &Site, part: Part, length: Duration) -> Result<()> {
     let running = Identity::read(&record_path(&site.records(), name));
     let running = running.filter(|identity| identity.is_alive());
     let running = running.with_context(|| format!("{name} does not run"))?;
-    let command = command_line(running)?;
+    let (command, environment) = (command_line(running)?, environment(running)?);
     running.kill()?;
     note(&format!("{name} is away for {} s", length.as_secs()));
     std::thread::sleep(length);
     let (program, arguments) = command.split_first().context("a process has a program")?;
-    let mut daemon = Daemon::new(name, program).args(arguments).start(&site.records(), &site.logs())?;
+    let daemon = Daemon::new(name, program).args(arguments).envs(environment);
+    let mut daemon = daemon.start(&site.records(), &site.logs())?;
     let kubectl = Kubectl::of(site)?;
-    step(name, || {
-        daemon.wait_until(PATIENCE, || {
-            control_plane::check_etcd(site)?;
-            kubectl.ready()
-        })
-    })
+    step(name, || daemon.wait_until(PATIENCE, || part.check(site, &kubectl)))
 }
 
 /// What a process was started with.
 fn command_line(identity: Identity) -> Result<Vec<OsString>> {
-    let path = format!("/proc/{}/cmdline", identity.pid());
-    let bytes = std::fs::read(&path).with_context(|| format!("failed to read {path}"))?;
-    let words: Vec<_> = words(&bytes).collect();
-    // Between the two looks it may have ended and its number gone to another.
-    ensure!(identity.is_alive() && !words.is_empty(), "process {} ended by itself", identity.pid());
+    let words = read_words(identity, "cmdline")?;
+    ensure!(!words.is_empty(), "process {} has no command line", identity.pid());
     Ok(words)
+}
+
+/// The environment that it was given.
+fn environment(identity: Identity) -> Result<Vec<(OsString, OsString)>> {
+    let words = read_words(identity, "environ")?;
+    Ok(words.into_iter().filter_map(variable).collect())
+}
+
+fn variable(word: OsString) -> Option<(OsString, OsString)> {
+    let bytes = word.into_vec();
+    let at = bytes.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = (bytes.get(..at)?, bytes.get(at + 1..)?);
+    Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
+}
+
+fn read_words(identity: Identity, file: &str) -> Result<Vec<OsString>> {
+    let path = format!("/proc/{}/{file}", identity.pid());
+    let bytes = std::fs::read(&path).with_context(|| format!("failed to read {path}"))?;
+    // Between the two looks it may have ended and its number gone to another.
+    ensure!(identity.is_alive(), "process {} ended by itself", identity.pid());
+    Ok(words(&bytes).collect())
 }
 
 fn words(bytes: &[u8]) -> impl Iterator<Item = OsString> {
@@ -86,5 +120,12 @@ mod tests {
     fn the_command_line_of_this_very_process_is_what_it_was_started_with() {
         let own = Identity::of_pid(std::process::id().cast_signed()).unwrap();
         assert_eq!(command_line(own).unwrap(), std::env::args_os().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_variable_ends_its_name_at_the_first_sign() {
+        let read = |text: &str| variable(text.into());
+        assert_eq!(read("PATH=/a=b"), Some(("PATH".into(), "/a=b".into())));
+        assert_eq!((read("EMPTY="), read("none")), (Some(("EMPTY".into(), "".into())), None));
     }
 }
