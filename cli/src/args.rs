@@ -54,6 +54,8 @@ enum Command {
     Forward(command::forward::Args),
     /// Check what the provider wants to be paid, and sign it
     Countersign(command::countersign::Args),
+    /// Watch all your leases: sign what is right, refuse what is not, follow claims and disputes
+    Agent(command::agent::Args),
     /// End a lease, settle it, and get the rest back
     Close(command::close::Args),
     /// Contest a claim that the provider filed on chain
@@ -87,6 +89,7 @@ impl Args {
                 Command::Usage(args) => command::usage::run(&context, args).await,
                 Command::Forward(args) => command::forward::run(&context, args).await,
                 Command::Countersign(args) => command::countersign::run(&context, args).await,
+                Command::Agent(args) => command::agent::run(&context, args).await,
                 Command::Close(args) => command::close::run(&context, args).await,
                 Command::Dispute(args) => command::dispute::run(&context, args).await,
                 Command::List(args) => command::list::run(&context, args).await,

@@ -139,20 +139,7 @@ impl Context {
             let stop = Stop::new(Kind::NotAllowed, format!("lease {lease} belongs to {}", opened.tenant));
             return Err(stop.advise("use that tenant's key, or the machine that opened the lease").into());
         }
-        self.gateway_of(&chain, opened.provider, key).await
-    }
-
-    /// A connection to a provider's gateway as the registry has it now.
-    pub(crate) async fn gateway_of(
-        &self,
-        chain: &ChainClient,
-        provider: Address,
-        key: HotKey,
-    ) -> anyhow::Result<Gateway> {
-        let record = chain.provider_record(provider).await?;
-        let record = record.with_context(|| format!("provider {provider} is not registered"))?;
-        let audience = Audience { chain_id: chain.deployment().chain_id, provider };
-        connect(&record.uri, audience, key)
+        registered_gateway(&chain, opened.provider, key).await
     }
 
     /// The gateway as the registry has it now, if a node was given and answers. A provider may move.
@@ -175,7 +162,20 @@ fn ensure_current(newest: Timestamp, now: Timestamp) -> Result<(), Stop> {
         .advise("nothing was spent; give --rpc URL of a node that is up to date"))
 }
 
-fn connect(uri: &str, audience: Audience, key: HotKey) -> anyhow::Result<Gateway> {
+/// A connection to a provider's gateway as the registry has it now.
+pub(crate) async fn registered_gateway(
+    chain: &ChainClient,
+    provider: Address,
+    key: HotKey,
+) -> anyhow::Result<Gateway> {
+    let record = chain.provider_record(provider).await?;
+    let record = record.with_context(|| format!("provider {provider} is not registered"))?;
+    let audience = Audience { chain_id: chain.deployment().chain_id, provider };
+    connect(&record.uri, audience, key)
+}
+
+/// A connection to a gateway.
+pub(crate) fn connect(uri: &str, audience: Audience, key: HotKey) -> anyhow::Result<Gateway> {
     let uri: GatewayUri = uri.parse()?;
     Ok(Gateway::new(uri, audience, key)?)
 }

@@ -1,13 +1,43 @@
-//! Whether a proposed statement may be signed: judged by the chain's terms and clock and by what was signed before.
+//! Whether a proposed statement may be signed: judged by the chain's terms and clock, by what was signed before, and by
+//! what this side saw itself.
 
-use gateway_api::StatementProposal;
+mod refusal;
+mod signer;
+
+use gateway_api::{RefusalReason, StatementProposal};
 use market::{
-    Amount, Bid, Lease, LeaseId, LeaseState, Statement, StatementProblem, Timestamp, Usage, amount, cap_cum,
+    Amount, BasisPoints, Bid, Lease, LeaseId, LeaseState, PendingClaim, Statement, StatementProblem,
+    Timestamp, Usage, amount, cap_cum,
 };
-use serde::Serialize;
 
-/// Seconds by which a meter's count may trail behind, so that the next statement makes up for it.
-const METER_LAG_SECONDS: u64 = 120;
+use crate::own_view::{METER_LAG_SECONDS, Observed};
+pub(crate) use refusal::Refusal;
+pub(crate) use signer::{Countersigner, Look};
+
+/// What the tenant wants of every statement of a lease.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// How much more than this side's own figure is accepted.
+    pub(crate) tolerance: Tolerance,
+    /// The most that is signed for in all; none: all that the lease holds.
+    pub(crate) budget: Option<Amount>,
+}
+
+/// An addition to this side's own figure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tolerance {
+    /// So much, whatever the figure.
+    pub(crate) fixed: Amount,
+    /// And such a share of the figure.
+    pub(crate) share: BasisPoints,
+}
+
+impl Tolerance {
+    /// A figure with its tolerance.
+    pub(crate) fn over(self, figure: Amount) -> Amount {
+        figure.saturating_add(self.fixed).saturating_add(self.share.of(figure))
+    }
+}
 
 /// What this side knows.
 #[derive(Debug, Clone, Copy)]
@@ -17,53 +47,9 @@ pub(crate) struct Own<'a> {
     /// The chain's clock.
     pub(crate) now: Timestamp,
     pub(crate) previous: Option<&'a StatementProposal>,
-    /// How much more than this side's own figure is accepted.
-    pub(crate) tolerance: Amount,
-}
-
-/// Why a statement is not signed, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Reason {
-    #[error("the lease is not running on chain")]
-    NotActive,
-    #[error("the usage hash is not the hash of the usage")]
-    UsageHashMismatch,
-    #[error("it counts time that has not passed or lies after the lease's end")]
-    TooLate,
-    #[error("it counts to before what was settled or signed already")]
-    TooEarly,
-    #[error("it claims to be the last before the lease has ended")]
-    LastTooEarly,
-    #[error("its usage is lower than what was signed before")]
-    UsageDecreased,
-    #[error("its amount is lower than what was paid or signed before")]
-    AmountDecreased,
-    #[error("its amount is more than its usage costs at the bid's prices")]
-    AmountAboveUsage,
-    #[error("its amount is more than the bid's highest rate allows for the time since the last settlement")]
-    AmountAboveCap,
-    #[error(
-        "its amount is more than the bid's highest rate allows for the time since what was signed before"
-    )]
-    AmountGrewTooFast,
-}
-
-/// A refusal with the figures behind it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("the statement over {proposed} is refused: {reason}")]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Refusal {
-    pub(crate) reason: Reason,
-    #[serde(serialize_with = "decimal")]
-    pub(crate) proposed: Amount,
-    /// The most that would be signed for this usage and moment.
-    #[serde(serialize_with = "decimal")]
-    pub(crate) largest_accepted: Amount,
-}
-
-fn decimal<S: serde::Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(amount)
+    pub(crate) terms: Terms,
+    /// What this side's own probes saw, if it probes.
+    pub(crate) observed: Option<Observed<'a>>,
 }
 
 /// The statement to sign, or why not.
@@ -72,26 +58,69 @@ pub(crate) fn check(
     own: &Own<'_>,
     proposal: &StatementProposal,
 ) -> Result<Statement, Refusal> {
-    let largest_accepted = largest(own, proposal);
-    let proposed = Amount(proposal.amount_cum.0);
-    decide(lease_id, own, proposal).map_err(|reason| Refusal { reason, proposed, largest_accepted })
+    decide(lease_id, own, proposal).map_err(|reason| Refusal {
+        reason,
+        proposed: Amount(proposal.amount_cum.0),
+        largest_accepted: largest(own, proposal),
+        as_of: Timestamp(proposal.as_of),
+        usage_hash: proposal.usage_hash,
+    })
 }
 
-/// The most that usage and time justify.
+/// What this side owes by a claim on chain: the concession of a dispute. The contract holds a claim to the bid's caps and
+/// to the usage that the provider states with it; this holds it to what was signed, proposed and seen.
+pub(crate) fn owed(own: &Own<'_>, claim: &PendingClaim) -> Amount {
+    let at = claim.at.min(own.lease.end_at);
+    let elapsed = own.lease.elapsed(at);
+    let everything = Usage(own.bid.limits.0.map(|limit| u128::from(limit) * u128::from(elapsed)));
+    let allowed =
+        own.observed.map_or(everything, |observed| observed.allowed(&own.bid.limits, own.lease, at));
+    let mut owed = amount(&own.bid.prices, &own.bid.limits, &allowed, elapsed);
+    let signed = own.previous.map(|previous| (Amount(previous.amount_cum.0), Timestamp(previous.as_of)));
+    let proposed = own.observed.and_then(Observed::proposed).map(|(usage, as_of)| {
+        (amount(&own.bid.prices, &own.bid.limits, &usage, own.lease.elapsed(as_of)), as_of)
+    });
+    for (before, since) in [signed, proposed].into_iter().flatten() {
+        if at >= since {
+            owed = owed.min(grown(own.lease, before, since, at));
+        }
+    }
+    let signed = signed.map_or(Amount::ZERO, |(amount, _)| amount);
+    owed.max(signed).max(own.lease.paid).min(claim.cum)
+}
+
+/// The most that usage, time, own probes and the budget justify.
 fn largest(own: &Own<'_>, proposal: &StatementProposal) -> Amount {
     if own.lease.state != LeaseState::Active {
         return Amount::ZERO;
     }
-    let due = due(own, proposal).saturating_add(own.tolerance);
-    let growth = own.previous.map_or(Amount(u128::MAX), |previous| growth_cap(own, previous, proposal));
-    due.min(cap(own, proposal)).min(growth)
+    let growth = own.previous.map_or(Amount::MAX, |previous| growth_cap(own, previous, proposal));
+    due(own, proposal).min(cap(own, proposal)).min(growth).min(observed(own, proposal)).min(budget(own))
 }
 
 /// What the usage costs, over the seconds that this side counts itself.
 fn due(own: &Own<'_>, proposal: &StatementProposal) -> Amount {
-    let as_of = Timestamp(proposal.as_of).min(own.now);
+    own.terms.tolerance.over(cost(own, proposal, &Usage::from(&proposal.usage)))
+}
+
+/// What the part of the usage costs that this side's own probes do not contradict.
+fn observed(own: &Own<'_>, proposal: &StatementProposal) -> Amount {
+    let Some(observed) = own.observed else { return Amount::MAX };
+    let allowed = observed.allowed(&own.bid.limits, own.lease, Timestamp(proposal.as_of).min(own.now));
     let usage = Usage::from(&proposal.usage);
-    amount(&own.bid.prices, &own.bid.limits, &usage, own.lease.elapsed(as_of))
+    let believed = Usage(std::array::from_fn(|index| usage.0[index].min(allowed.0[index])));
+    own.terms.tolerance.over(cost(own, proposal, &believed))
+}
+
+fn cost(own: &Own<'_>, proposal: &StatementProposal, usage: &Usage) -> Amount {
+    let as_of = Timestamp(proposal.as_of).min(own.now);
+    amount(&own.bid.prices, &own.bid.limits, usage, own.lease.elapsed(as_of))
+}
+
+/// All that the lease holds, unless the tenant said less.
+fn budget(own: &Own<'_>) -> Amount {
+    let held = own.lease.paid.saturating_add(own.lease.balance);
+    own.terms.budget.unwrap_or(held)
 }
 
 fn cap(own: &Own<'_>, proposal: &StatementProposal) -> Amount {
@@ -105,45 +134,59 @@ fn cap(own: &Own<'_>, proposal: &StatementProposal) -> Amount {
 fn growth_cap(own: &Own<'_>, previous: &StatementProposal, proposal: &StatementProposal) -> Amount {
     let before = Amount(previous.amount_cum.0);
     let since = Timestamp(previous.as_of);
-    let upto = Timestamp(proposal.as_of).max(since).saturating_add(METER_LAG_SECONDS);
-    let grown = cap_cum(before, own.lease.rate_cap_e6, since, upto);
-    grown.map_or(before, |cap| cap.saturating_add(own.tolerance))
+    own.terms.tolerance.over(grown(own.lease, before, since, Timestamp(proposal.as_of)))
 }
 
-fn decide(lease_id: LeaseId, own: &Own<'_>, proposal: &StatementProposal) -> Result<Statement, Reason> {
-    let statement = proposal.statement(lease_id).map_err(|_| Reason::UsageHashMismatch)?;
+/// What `before` can have grown to, with a meter that lagged behind at first.
+fn grown(lease: &Lease, before: Amount, since: Timestamp, upto: Timestamp) -> Amount {
+    let upto = upto.max(since).saturating_add(METER_LAG_SECONDS);
+    cap_cum(before, lease.rate_cap_e6, since, upto).unwrap_or(before)
+}
+
+fn decide(
+    lease_id: LeaseId,
+    own: &Own<'_>,
+    proposal: &StatementProposal,
+) -> Result<Statement, RefusalReason> {
+    let statement = proposal.statement(lease_id).map_err(|_| RefusalReason::UsageHashMismatch)?;
     market::check_statement(own.lease, &statement, own.now).map_err(|problem| match problem {
-        StatementProblem::WrongState(_) => Reason::NotActive,
-        StatementProblem::TooLate { .. } => Reason::TooLate,
-        StatementProblem::Cap(_) => Reason::TooEarly,
-        StatementProblem::BelowPaid { .. } => Reason::AmountDecreased,
-        StatementProblem::AboveCap { .. } => Reason::AmountAboveCap,
+        StatementProblem::WrongState(_) => RefusalReason::NotActive,
+        StatementProblem::TooLate { .. } => RefusalReason::TooLate,
+        StatementProblem::Cap(_) => RefusalReason::TooEarly,
+        StatementProblem::BelowPaid { .. } => RefusalReason::AmountDecreased,
+        StatementProblem::AboveCap { .. } => RefusalReason::AmountAboveCap,
     })?;
     // A last statement ends the lease at its moment, so it may only confirm an end that the chain already has.
     if statement.last && statement.as_of != own.lease.end_at {
-        return Err(Reason::LastTooEarly);
+        return Err(RefusalReason::LastTooEarly);
     }
     if let Some(previous) = own.previous {
         check_growth(previous, proposal)?;
         if statement.amount_cum > growth_cap(own, previous, proposal) {
-            return Err(Reason::AmountGrewTooFast);
+            return Err(RefusalReason::AmountGrewTooFast);
         }
     }
-    if statement.amount_cum > due(own, proposal).saturating_add(own.tolerance) {
-        return Err(Reason::AmountAboveUsage);
+    if statement.amount_cum > due(own, proposal) {
+        return Err(RefusalReason::AmountAboveUsage);
+    }
+    if statement.amount_cum > observed(own, proposal) {
+        return Err(RefusalReason::AmountAboveObserved);
+    }
+    if statement.amount_cum > budget(own) {
+        return Err(RefusalReason::OverBudget);
     }
     Ok(statement)
 }
 
-fn check_growth(previous: &StatementProposal, proposal: &StatementProposal) -> Result<(), Reason> {
+fn check_growth(previous: &StatementProposal, proposal: &StatementProposal) -> Result<(), RefusalReason> {
     if proposal.as_of < previous.as_of {
-        return Err(Reason::TooEarly);
+        return Err(RefusalReason::TooEarly);
     }
     if !Usage::from(&proposal.usage).is_at_least(&Usage::from(&previous.usage)) {
-        return Err(Reason::UsageDecreased);
+        return Err(RefusalReason::UsageDecreased);
     }
     if proposal.amount_cum < previous.amount_cum {
-        return Err(Reason::AmountDecreased);
+        return Err(RefusalReason::AmountDecreased);
     }
     Ok(())
 }

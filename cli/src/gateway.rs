@@ -10,8 +10,8 @@ use bytes::Bytes;
 use chain::HotKey;
 use gateway_api::auth::{self, AUTH_HEADER, Audience, AuthHeader, RequestParts};
 use gateway_api::{
-    ApiError, ErrorCode, LeaseStatus, ManifestUpload, SignedStatementBody, StatementProposal, UsageReport,
-    routes,
+    ApiError, ErrorCode, LeaseStatus, ManifestUpload, SignedStatementBody, StatementProposal,
+    StatementRefusal, UsageReport, routes,
 };
 use http::Method;
 use market::{LeaseId, Timestamp};
@@ -129,12 +129,57 @@ impl Gateway {
         self.get(&routes::statement(lease)).await
     }
 
+    /// The same; none if the provider has nothing to sign.
+    pub(crate) async fn proposal_if_any(
+        &self,
+        lease: LeaseId,
+    ) -> Result<Option<StatementProposal>, GatewayError> {
+        match self.proposal(lease).await {
+            Err(error) if error.code() == Some(ErrorCode::NoStatement) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     pub(crate) async fn upload_statement(
         &self,
         lease: LeaseId,
         body: &SignedStatementBody,
     ) -> Result<(), GatewayError> {
         self.send(Method::PUT, &routes::statement(lease), encode(body)?).await.map(drop)
+    }
+
+    /// Tells why a proposal is not signed.
+    pub(crate) async fn upload_refusal(
+        &self,
+        lease: LeaseId,
+        body: &StatementRefusal,
+    ) -> Result<(), GatewayError> {
+        self.send(Method::PUT, &routes::statement_refusal(lease), encode(body)?).await.map(drop)
+    }
+
+    /// Asks a service for a path. None if it answered, whatever it said; else why the gateway has no answer of it.
+    pub(crate) async fn probe(
+        &self,
+        lease: LeaseId,
+        service: &manifest::ServiceName,
+        port: u16,
+        path: &str,
+    ) -> Result<Option<ErrorCode>, GatewayError> {
+        let path = routes::forward(lease, service, port, path);
+        let exchange = async {
+            let response = self.request(Method::GET, &path, http::HeaderMap::new(), Bytes::new()).await?;
+            if !response.status().is_client_error() && !response.status().is_server_error() {
+                return Ok(None);
+            }
+            match refusal(response).await {
+                GatewayError::Refused(error) => Ok(Some(error.code)),
+                // An error that is not the gateway's is the service's own answer.
+                GatewayError::Unreadable { .. } => Ok(None),
+                error => Err(error),
+            }
+        };
+        let in_time = tokio::time::timeout(ANSWER_TIMEOUT, exchange).await;
+        in_time.unwrap_or(Err(GatewayError::Timeout))
     }
 
     /// A stream of log text.

@@ -2,9 +2,11 @@
 //!
 //! `leases/<lease id>.json` is written **before** the transaction that opens the lease, so that a command that is killed at
 //! any point can be resumed with `leasehold deploy --resume LEASE`. It holds the session key and the salt;
-//! `<lease id>.manifest.json` holds the manifest with its secrets; `<lease id>.signed.json` the newest statement signed.
+//! `<lease id>.manifest.json` holds the manifest with its secrets; `<lease id>.signed.json` the newest statement signed;
+//! `<lease id>.observed.json` what `leasehold agent` saw of the lease itself.
 //! Losing all of them loses no money: the tenant's main key can close every lease, and the chain knows the terms.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, B256};
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::exit::{Kind, Stop};
+use crate::own_view::OwnView;
 use crate::{key_file, private_file};
 
 /// The folder.
@@ -148,6 +151,36 @@ impl Home {
     pub(crate) fn save_signed(&self, id: LeaseId, record: &SignedRecord) -> anyhow::Result<()> {
         private_file::create_folder(&self.leases())?;
         private_file::replace(&self.file(id, "signed.json"), &serde_json::to_vec_pretty(record)?)
+    }
+
+    /// What this side saw of a lease itself; nothing if it never looked.
+    pub(crate) fn observed(&self, id: LeaseId) -> anyhow::Result<OwnView> {
+        Ok(read_json(&self.file(id, "observed.json"))?.unwrap_or_default())
+    }
+
+    /// Remembers what this side saw.
+    pub(crate) fn save_observed(&self, id: LeaseId, view: &OwnView) -> anyhow::Result<()> {
+        private_file::create_folder(&self.leases())?;
+        private_file::replace(&self.file(id, "observed.json"), &serde_json::to_vec(view)?)
+    }
+
+    /// Every lease that this folder has a record of.
+    pub(crate) fn lease_ids(&self) -> anyhow::Result<BTreeSet<LeaseId>> {
+        let folder = self.leases();
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            entries => entries.with_context(|| format!("failed to read {}", folder.display()))?,
+        };
+        let mut ids = BTreeSet::new();
+        for entry in entries {
+            let name = entry.with_context(|| format!("failed to read {}", folder.display()))?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".json")).map(str::parse);
+            // Other files of a lease have a further suffix, which is no part of an id.
+            if let Some(Ok(id)) = id {
+                ids.insert(id);
+            }
+        }
+        Ok(ids)
     }
 
     fn leases(&self) -> PathBuf {

@@ -1,6 +1,8 @@
 //! `leasehold`: rent computing power from a market without a middleman, and offer it.
 
+mod agent;
 mod args;
+mod claim;
 mod command;
 mod context;
 mod countersign;
@@ -12,6 +14,7 @@ mod manifest_file;
 mod money;
 mod offer;
 mod output;
+mod own_view;
 mod poll;
 mod private_file;
 mod progress;

@@ -12,12 +12,14 @@ use chain::{ChainClient, LeaseOpened};
 use market::{Amount, Lease, LeaseId, LeaseState, Timestamp};
 use serde::Serialize;
 
-use super::countersign::{Countersigner, Look};
 use super::provider::when;
+use crate::claim::{Write, closable_from, splittable_from};
 use crate::context::{Context, Wallet, find_lease};
+use crate::countersign::{Countersigner, Look, Terms};
 use crate::exit::{Kind, Stop};
 use crate::money::Money;
 use crate::output::fields;
+use crate::own_view::Seen;
 use crate::poll;
 use crate::progress::Progress;
 
@@ -136,7 +138,7 @@ impl Close<'_> {
                 split % 100
             )));
         }
-        let split = self.chain.calls().resolve(&self.opened.bid, Amount::ZERO, Amount::ZERO)?;
+        let split = Write::Resolve.call(&self.chain.calls(), &self.opened.bid)?;
         let mined = self.wallet.send(split).await?;
         self.transactions.insert("resolve", mined.tx_hash);
         self.progress.done("resolved", &format!("closed without a ruling: {}", mined.tx_hash));
@@ -189,14 +191,20 @@ impl Close<'_> {
             Err(error) => return Ok(Some(format!("the provider could not be asked: {error:#}"))),
         };
         self.progress.waiting("waiting for the provider's last statement");
+        let key = record.session_key()?;
+        let seen = match Seen::load(&self.context.home, self.id) {
+            Ok(seen) => seen,
+            Err(error) => return Ok(Some(format!("what was seen of the lease cannot be read: {error:#}"))),
+        };
         let signer = Countersigner {
-            context: self.context,
+            home: &self.context.home,
             chain: &self.chain,
             gateway: &gateway,
-            key: record.session_key()?,
+            key: &key,
             lease: self.id,
-            bid: self.opened.bid,
-            tolerance: Amount::ZERO,
+            bid: &self.opened.bid,
+            terms: Terms::default(),
+            observed: Some(seen.observed()),
         };
         let mut last_failure = None;
         let look = poll::until(self.wait, INTERVAL, async || {
@@ -255,7 +263,8 @@ impl Close<'_> {
             )));
         }
         self.progress.waiting("closing the lease");
-        let mined = self.wallet.send(self.chain.calls().finalize(&[self.opened.bid])?).await?;
+        let finalize = Write::Finalize.call(&self.chain.calls(), &self.opened.bid)?;
+        let mined = self.wallet.send(finalize).await?;
         self.transactions.insert("finalize", mined.tx_hash);
         self.progress.done("finalized", &format!("closed the lease: {}", mined.tx_hash));
         Ok(None)
@@ -300,59 +309,4 @@ impl Close<'_> {
 /// Whether nothing is left to settle.
 fn is_settled(lease: &Lease, end_at: Timestamp) -> bool {
     lease.state == LeaseState::Closed || lease.last_as_of >= end_at
-}
-
-/// From when anybody may close a disputed lease.
-fn splittable_from(lease: &Lease, arbiter_window: u64) -> Timestamp {
-    lease.disputed_at.unwrap_or(lease.end_at).saturating_add(arbiter_window)
-}
-
-/// From when anybody may close an ended lease.
-fn closable_from(lease: &Lease, claim_window: u64, dispute_window: u64) -> Timestamp {
-    let billed_to = lease.pending.map_or(lease.last_as_of, |pending| pending.at);
-    let billing_over =
-        if billed_to == lease.end_at { lease.end_at } else { lease.end_at.saturating_add(claim_window + 1) };
-    let dispute_over = lease.pending.map(|pending| pending.filed_at.saturating_add(dispute_window));
-    dispute_over.map_or(billing_over, |dispute_over| dispute_over.max(billing_over))
-}
-
-#[cfg(test)]
-mod tests {
-    use alloy_primitives::Address;
-    use market::{BasisPoints, PendingClaim};
-
-    use super::*;
-
-    fn lease() -> Lease {
-        Lease {
-            state: LeaseState::Active,
-            tenant: Address::repeat_byte(1),
-            provider: Address::repeat_byte(2),
-            signer: Address::repeat_byte(3),
-            token: Address::repeat_byte(4),
-            started_at: Some(Timestamp(100)),
-            end_at: Timestamp(500),
-            last_as_of: Timestamp(400),
-            rate_cap_e6: 1,
-            fee_bps: BasisPoints::ZERO,
-            balance: Amount(1),
-            paid: Amount(1),
-            pending: None,
-            disputed_at: None,
-        }
-    }
-
-    #[test]
-    fn an_ended_lease_can_be_closed_when_all_is_billed_or_the_windows_have_passed() {
-        assert_eq!(closable_from(&lease(), 50, 70), Timestamp(551));
-        let settled = Lease { last_as_of: Timestamp(500), ..lease() };
-        assert_eq!(closable_from(&settled, 50, 70), Timestamp(500));
-        let claim = |at, filed_at| {
-            Some(PendingClaim { cum: Amount(1), at: Timestamp(at), filed_at: Timestamp(filed_at) })
-        };
-        let claimed = Lease { pending: claim(500, 520), ..lease() };
-        assert_eq!(closable_from(&claimed, 50, 70), Timestamp(590));
-        let claimed_early = Lease { pending: claim(450, 460), ..lease() };
-        assert_eq!(closable_from(&claimed_early, 50, 70), Timestamp(551));
-    }
 }

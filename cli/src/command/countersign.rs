@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 use chain::rpc::At;
-use chain::{ChainClient, HotKey};
-use gateway_api::{ErrorCode, SignedStatementBody, StatementProposal};
-use market::{Amount, Bid, LeaseId, LeaseState, Statement};
+use market::{Amount, BasisPoints, LeaseId, LeaseState};
 use serde::Serialize;
 
 use crate::context::{Context, find_lease};
-use crate::countersign::{Own, Refusal, check};
+use crate::countersign::{Countersigner, Look, Refusal, Terms, Tolerance};
 use crate::exit::{Kind, Stop};
-use crate::gateway::Gateway;
-use crate::home::SignedRecord;
 use crate::output::{Output, print_line};
+use crate::own_view::Seen;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -31,37 +28,24 @@ pub(crate) struct Args {
     tolerance: u128,
 }
 
-/// Signs statements of one lease.
-pub(crate) struct Countersigner<'a> {
-    pub(crate) context: &'a Context,
-    pub(crate) chain: &'a ChainClient,
-    pub(crate) gateway: &'a Gateway,
-    pub(crate) key: HotKey,
-    pub(crate) lease: LeaseId,
-    pub(crate) bid: Bid,
-    pub(crate) tolerance: Amount,
-}
-
-/// What came of one look.
-pub(crate) enum Look {
-    /// Checked, signed and sent.
-    Signed(Statement),
-    /// The same as was signed before; the provider has it.
-    Unchanged,
-    /// The provider has nothing to sign.
-    Nothing,
-    /// The provider wants too much.
-    Refused(Refusal),
-}
-
 pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
     let Args { lease, watch, interval, tolerance } = args;
     let chain = context.chain().await?;
     let gateway = context.gateway(lease).await?;
     let bid = find_lease(&chain, lease).await?.bid;
     let key = context.home.lease(lease)?.session_key()?;
-    let tolerance = Amount(tolerance);
-    let signer = Countersigner { context, chain: &chain, gateway: &gateway, key, lease, bid, tolerance };
+    let seen = Seen::load(&context.home, lease)?;
+    let tolerance = Tolerance { fixed: Amount(tolerance), share: BasisPoints::ZERO };
+    let signer = Countersigner {
+        home: &context.home,
+        chain: &chain,
+        gateway: &gateway,
+        key: &key,
+        lease,
+        bid: &bid,
+        terms: Terms { tolerance, budget: None },
+        observed: Some(seen.observed()),
+    };
     if !watch {
         return match signer.look().await? {
             Look::Refused(refusal) => {
@@ -83,11 +67,15 @@ pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
         ticks.tick().await;
         match signer.look().await {
             Ok(Look::Refused(refusal)) => {
-                if last_refusal.replace(refusal) != Some(refusal) {
+                // The provider asks for more with every second; for people it is the same refusal.
+                if last_refusal.replace(refusal.reason) != Some(refusal.reason) {
                     say_refusal(context.output, &refusal)?;
                 }
             }
-            Ok(look) => say(context.output, lease, &look)?,
+            Ok(look) => {
+                last_refusal = None;
+                say(context.output, lease, &look)?;
+            }
             // A watcher outlives failures of provider, node and network.
             Err(error) => eprintln!("will look again: {error:#}"),
         }
@@ -97,51 +85,6 @@ pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
             Err(error) => eprintln!("will look again: {:#}", anyhow::Error::new(error)),
         }
     }
-}
-
-impl Countersigner<'_> {
-    /// Fetches the proposal, and signs it if it is right.
-    pub(crate) async fn look(&self) -> anyhow::Result<Look> {
-        match self.gateway.proposal(self.lease).await {
-            Ok(proposal) => self.decide(&proposal).await,
-            Err(error) if error.code() == Some(ErrorCode::NoStatement) => Ok(Look::Nothing),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Signs a proposal if it is right. The signature is remembered before it is sent.
-    pub(crate) async fn decide(&self, proposal: &StatementProposal) -> anyhow::Result<Look> {
-        let previous = self.context.home.signed(self.lease)?;
-        if let Some(previous) = previous.as_ref().filter(|previous| is_same(&previous.proposal, proposal)) {
-            // It may not have arrived the first time; sending it twice is harmless.
-            self.gateway.upload_statement(self.lease, &previous.signed).await?;
-            return Ok(Look::Unchanged);
-        }
-        let block = self.chain.block(At::Latest).await?;
-        let lease = self.chain.lease(self.lease, At::Block(block.hash)).await?;
-        let own = Own {
-            bid: &self.bid,
-            lease: &lease,
-            now: block.timestamp,
-            previous: previous.as_ref().map(|previous| &previous.proposal),
-            tolerance: self.tolerance,
-        };
-        let statement = match check(self.lease, &own, proposal) {
-            Ok(statement) => statement,
-            Err(refusal) => return Ok(Look::Refused(refusal)),
-        };
-        let signature = self.key.sign_statement(&self.chain.eip712(), &statement)?;
-        let signed = SignedStatementBody::new(&statement, signature);
-        self.context.home.save_signed(self.lease, &SignedRecord { proposal: *proposal, signed })?;
-        self.gateway.upload_statement(self.lease, &signed).await?;
-        Ok(Look::Signed(statement))
-    }
-}
-
-/// Whether two proposals lead to the same statement.
-fn is_same(one: &StatementProposal, two: &StatementProposal) -> bool {
-    (one.amount_cum, one.as_of, one.usage_hash, one.last)
-        == (two.amount_cum, two.as_of, two.usage_hash, two.last)
 }
 
 #[derive(Serialize)]

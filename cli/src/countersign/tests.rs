@@ -6,6 +6,8 @@ use market::{BasisPoints, Limits, OrderHash, Price, Prices};
 
 use super::*;
 
+mod honest;
+
 const ID: LeaseId = LeaseId(B256::repeat_byte(1));
 
 fn bid() -> Bid {
@@ -72,7 +74,7 @@ fn with_hash(proposal: StatementProposal) -> StatementProposal {
     StatementProposal { usage_hash: keccak256(encoded), ..proposal }
 }
 
-fn refusal(own: &Own<'_>, proposal: &StatementProposal) -> (Reason, Amount) {
+fn refusal(own: &Own<'_>, proposal: &StatementProposal) -> (RefusalReason, Amount) {
     let refusal = check(ID, own, proposal).unwrap_err();
     assert_eq!(refusal.proposed, Amount(proposal.amount_cum.0));
     (refusal.reason, refusal.largest_accepted)
@@ -81,7 +83,14 @@ fn refusal(own: &Own<'_>, proposal: &StatementProposal) -> (Reason, Amount) {
 #[test]
 fn a_statement_at_its_exact_cost_is_signed() {
     let (bid, lease) = (bid(), lease());
-    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(1_100),
+        previous: None,
+        terms: Terms::default(),
+        observed: None,
+    };
     let proposal = proposal(100, 1_100, 200);
     let statement = check(ID, &own, &proposal).unwrap();
     assert_eq!(statement.amount_cum, Amount(200));
@@ -92,30 +101,51 @@ fn a_statement_at_its_exact_cost_is_signed() {
 #[test]
 fn a_statement_over_its_cost_is_refused_with_the_largest_accepted() {
     let (bid, lease) = (bid(), lease());
-    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(1_100),
+        previous: None,
+        terms: Terms::default(),
+        observed: None,
+    };
     // Fifty seconds were used of a hundred that passed: the cap would allow more than the usage does.
-    assert_eq!(refusal(&own, &proposal(50, 1_100, 101)), (Reason::AmountAboveUsage, Amount(100)));
+    assert_eq!(refusal(&own, &proposal(50, 1_100, 101)), (RefusalReason::AmountAboveUsage, Amount(100)));
     // Usage beyond the limits is worth no more than the limits.
-    assert_eq!(refusal(&own, &proposal(5_000, 1_100, 201)), (Reason::AmountAboveCap, Amount(200)));
-    let tolerant = Own { tolerance: Amount(1), ..own };
+    assert_eq!(refusal(&own, &proposal(5_000, 1_100, 201)), (RefusalReason::AmountAboveCap, Amount(200)));
+    let tolerant = Own { terms: tolerating(1), ..own };
     assert!(check(ID, &tolerant, &proposal(50, 1_100, 101)).is_ok());
-    assert_eq!(refusal(&tolerant, &proposal(50, 1_100, 102)), (Reason::AmountAboveUsage, Amount(101)));
+    assert_eq!(refusal(&tolerant, &proposal(50, 1_100, 102)), (RefusalReason::AmountAboveUsage, Amount(101)));
 }
 
 #[test]
 fn time_that_has_not_passed_is_not_signed_for() {
     let (bid, lease) = (bid(), lease());
-    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
-    assert_eq!(refusal(&own, &proposal(101, 1_101, 202)), (Reason::TooLate, Amount(200)));
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(1_100),
+        previous: None,
+        terms: Terms::default(),
+        observed: None,
+    };
+    assert_eq!(refusal(&own, &proposal(101, 1_101, 202)), (RefusalReason::TooLate, Amount(200)));
     let later = Own { now: Timestamp(9_000), ..own };
-    assert_eq!(refusal(&later, &proposal(3_601, 4_601, 7_202)), (Reason::TooLate, Amount(7_200)));
+    assert_eq!(refusal(&later, &proposal(3_601, 4_601, 7_202)), (RefusalReason::TooLate, Amount(7_200)));
 }
 
 #[test]
 fn no_resource_is_billed_beyond_its_limit_nor_beyond_its_use() {
     let bid = Bid { prices: Prices([Price(10_u128.pow(18)); 8]), limits: Limits([3; 8]), ..bid() };
     let lease = Lease { rate_cap_e6: 24_000_000, ..lease() };
-    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(1_100),
+        previous: None,
+        terms: Terms::default(),
+        observed: None,
+    };
     for dimension in 0..8 {
         let of = |used: u128, amount_cum: u128| {
             let mut usage = [0; 8];
@@ -127,16 +157,24 @@ fn no_resource_is_billed_beyond_its_limit_nor_beyond_its_use() {
             })
         };
         assert_eq!(check(ID, &own, &of(299, 299)).map(|it| it.amount_cum), Ok(Amount(299)), "{dimension}");
-        assert_eq!(refusal(&own, &of(299, 300)), (Reason::AmountAboveUsage, Amount(299)), "{dimension}");
-        assert_eq!(refusal(&own, &of(301, 301)), (Reason::AmountAboveUsage, Amount(300)), "{dimension}");
+        assert_eq!(
+            refusal(&own, &of(299, 300)),
+            (RefusalReason::AmountAboveUsage, Amount(299)),
+            "{dimension}"
+        );
+        assert_eq!(
+            refusal(&own, &of(301, 301)),
+            (RefusalReason::AmountAboveUsage, Amount(300)),
+            "{dimension}"
+        );
         assert_eq!(
             refusal(&own, &of(u128::MAX, 301)),
-            (Reason::AmountAboveUsage, Amount(300)),
+            (RefusalReason::AmountAboveUsage, Amount(300)),
             "{dimension}"
         );
         let used = of(200, 200);
         let own = Own { previous: Some(&used), ..own };
-        assert_eq!(refusal(&own, &of(199, 200)).0, Reason::UsageDecreased, "{dimension}");
+        assert_eq!(refusal(&own, &of(199, 200)).0, RefusalReason::UsageDecreased, "{dimension}");
     }
 }
 
@@ -144,12 +182,21 @@ fn no_resource_is_billed_beyond_its_limit_nor_beyond_its_use() {
 fn an_idle_time_that_was_signed_for_is_not_billed_as_busy_later() {
     let (bid, lease) = (bid(), lease());
     let idle = proposal(0, 4_000, 0);
-    let own =
-        Own { bid: &bid, lease: &lease, now: Timestamp(4_010), previous: Some(&idle), tolerance: Amount(0) };
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(4_010),
+        previous: Some(&idle),
+        terms: Terms::default(),
+        observed: None,
+    };
     // Nothing was settled on chain, so its cap would let all 3010 seconds pass; ten seconds and a lagging meter do not.
-    assert_eq!(refusal(&own, &proposal(3_010, 4_010, 6_020)), (Reason::AmountGrewTooFast, Amount(260)));
+    assert_eq!(
+        refusal(&own, &proposal(3_010, 4_010, 6_020)),
+        (RefusalReason::AmountGrewTooFast, Amount(260))
+    );
     assert!(check(ID, &own, &proposal(130, 4_010, 260)).is_ok());
-    assert_eq!(refusal(&own, &proposal(131, 4_010, 261)).0, Reason::AmountGrewTooFast);
+    assert_eq!(refusal(&own, &proposal(131, 4_010, 261)).0, RefusalReason::AmountGrewTooFast);
 }
 
 #[test]
@@ -161,23 +208,31 @@ fn counters_that_go_back_are_refused() {
         lease: &lease,
         now: Timestamp(1_100),
         previous: Some(&previous),
-        tolerance: Amount(0),
+        terms: Terms::default(),
+        observed: None,
     };
-    assert_eq!(refusal(&own, &proposal(50, 1_059, 90)).0, Reason::TooEarly);
-    assert_eq!(refusal(&own, &proposal(49, 1_100, 90)).0, Reason::UsageDecreased);
-    assert_eq!(refusal(&own, &proposal(50, 1_100, 89)).0, Reason::AmountDecreased);
+    assert_eq!(refusal(&own, &proposal(50, 1_059, 90)).0, RefusalReason::TooEarly);
+    assert_eq!(refusal(&own, &proposal(49, 1_100, 90)).0, RefusalReason::UsageDecreased);
+    assert_eq!(refusal(&own, &proposal(50, 1_100, 89)).0, RefusalReason::AmountDecreased);
     let settled = Lease { paid: Amount(95), last_as_of: Timestamp(1_070), ..lease };
     let own = Own { lease: &settled, previous: None, ..own };
-    assert_eq!(refusal(&own, &proposal(50, 1_060, 95)).0, Reason::TooEarly);
-    assert_eq!(refusal(&own, &proposal(50, 1_100, 94)).0, Reason::AmountDecreased);
+    assert_eq!(refusal(&own, &proposal(50, 1_060, 95)).0, RefusalReason::TooEarly);
+    assert_eq!(refusal(&own, &proposal(50, 1_100, 94)).0, RefusalReason::AmountDecreased);
 }
 
 #[test]
 fn a_last_statement_is_signed_only_at_the_end_that_the_chain_has() {
     let (bid, lease) = (bid(), lease());
-    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(1_100),
+        previous: None,
+        terms: Terms::default(),
+        observed: None,
+    };
     let last = StatementProposal { last: true, ..proposal(100, 1_100, 200) };
-    assert_eq!(refusal(&own, &last).0, Reason::LastTooEarly);
+    assert_eq!(refusal(&own, &last).0, RefusalReason::LastTooEarly);
     let ended = Lease { end_at: Timestamp(1_100), ..lease };
     assert!(check(ID, &Own { lease: &ended, ..own }, &last).is_ok());
 }
@@ -185,20 +240,89 @@ fn a_last_statement_is_signed_only_at_the_end_that_the_chain_has() {
 #[test]
 fn a_wrong_hash_and_a_lease_that_does_not_run_are_refused() {
     let (bid, lease) = (bid(), lease());
-    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, tolerance: Amount(0) };
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(1_100),
+        previous: None,
+        terms: Terms::default(),
+        observed: None,
+    };
     let forged = StatementProposal { usage_hash: B256::ZERO, ..proposal(100, 1_100, 200) };
-    assert_eq!(refusal(&own, &forged), (Reason::UsageHashMismatch, Amount(200)));
+    assert_eq!(refusal(&own, &forged), (RefusalReason::UsageHashMismatch, Amount(200)));
     let closed = Lease { state: LeaseState::Closed, ..lease };
     let own = Own { lease: &closed, ..own };
-    assert_eq!(refusal(&own, &proposal(100, 1_100, 200)), (Reason::NotActive, Amount(0)));
+    assert_eq!(refusal(&own, &proposal(100, 1_100, 200)), (RefusalReason::NotActive, Amount(0)));
 }
 
 #[test]
 fn a_refusal_is_readable_by_programs() {
-    let refusal =
-        Refusal { reason: Reason::AmountAboveUsage, proposed: Amount(7), largest_accepted: Amount(5) };
-    assert_eq!(
-        serde_json::to_string(&refusal).unwrap(),
-        r#"{"reason":"amount_above_usage","proposed":"7","largestAccepted":"5"}"#
-    );
+    let refusal = Refusal {
+        reason: RefusalReason::AmountAboveUsage,
+        proposed: Amount(7),
+        largest_accepted: Amount(5),
+        as_of: Timestamp(9),
+        usage_hash: B256::repeat_byte(3),
+    };
+    let said = serde_json::to_string(&refusal).unwrap();
+    assert_eq!(said, r#"{"reason":"amount_above_usage","proposed":"7","largestAccepted":"5"}"#);
+    let told = serde_json::to_value(refusal.document()).unwrap();
+    let expected = serde_json::json!({
+        "reason": "amount_above_usage",
+        "proposedCum": "7",
+        "asOf": 9,
+        "usageHash": format!("0x{}", "03".repeat(32)),
+        "largestAcceptedCum": "5",
+    });
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_tolerance_is_so_much_and_a_share() {
+    let tolerance = Tolerance { fixed: Amount(3), share: BasisPoints::new(150).unwrap() };
+    assert_eq!(tolerance.over(Amount(1_000)), Amount(1_018));
+    let (bid, lease) = (bid(), lease());
+    let terms = Terms { tolerance, budget: None };
+    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, terms, observed: None };
+    assert!(check(ID, &own, &proposal(50, 1_100, 104)).is_ok());
+    assert_eq!(refusal(&own, &proposal(50, 1_100, 105)), (RefusalReason::AmountAboveUsage, Amount(104)));
+}
+
+#[test]
+fn no_more_is_signed_for_than_the_budget() {
+    let (bid, lease) = (bid(), lease());
+    let terms = Terms { budget: Some(Amount(150)), ..Terms::default() };
+    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, terms, observed: None };
+    assert!(check(ID, &own, &proposal(75, 1_100, 150)).is_ok());
+    assert_eq!(refusal(&own, &proposal(76, 1_100, 152)), (RefusalReason::OverBudget, Amount(150)));
+    // Without one it is what the lease holds: more could not be paid.
+    let poor = Lease { balance: Amount(99), ..lease };
+    let own = Own { lease: &poor, terms: Terms::default(), ..own };
+    assert_eq!(refusal(&own, &proposal(50, 1_100, 100)), (RefusalReason::OverBudget, Amount(99)));
+}
+
+#[test]
+fn what_is_owed_by_a_claim_is_never_below_what_was_signed_or_paid_nor_above_the_claim() {
+    let (bid, lease) = (bid(), Lease { paid: Amount(20), last_as_of: Timestamp(1_010), ..lease() });
+    let own = Own {
+        bid: &bid,
+        lease: &lease,
+        now: Timestamp(3_000),
+        previous: None,
+        terms: Terms::default(),
+        observed: None,
+    };
+    let claim = |cum, at| PendingClaim { cum: Amount(cum), at: Timestamp(at), filed_at: Timestamp(2_900) };
+    assert_eq!(owed(&own, &claim(500, 2_000)), Amount(500));
+    assert_eq!(owed(&own, &claim(5_000, 2_000)), Amount(2_000));
+    // An idle time was signed for: only what came after it, and a meter's lag, can be owed.
+    let idle = proposal(0, 1_900, 30);
+    let signed = Own { previous: Some(&idle), ..own };
+    assert_eq!(owed(&signed, &claim(5_000, 2_000)), Amount(30 + 2 * (100 + METER_LAG_SECONDS as u128)));
+    assert_eq!(owed(&signed, &claim(25, 1_500)), Amount(25));
+    assert_eq!(owed(&signed, &claim(5_000, 1_001)), Amount(30));
+}
+
+fn tolerating(fixed: u128) -> Terms {
+    Terms { tolerance: Tolerance { fixed: Amount(fixed), share: BasisPoints::ZERO }, budget: None }
 }

@@ -1,0 +1,97 @@
+//! One exchange with the provider: fetch what it proposes, judge it, sign it or tell why not.
+
+use chain::rpc::At;
+use chain::{ChainClient, HotKey};
+use gateway_api::{ErrorCode, SignedStatementBody, StatementProposal};
+use market::{Bid, LeaseId, Statement};
+
+use super::{Own, Refusal, Terms, check};
+use crate::gateway::Gateway;
+use crate::home::{Home, SignedRecord};
+use crate::own_view::Observed;
+
+/// Signs statements of one lease.
+pub(crate) struct Countersigner<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) chain: &'a ChainClient,
+    pub(crate) gateway: &'a Gateway,
+    pub(crate) key: &'a HotKey,
+    pub(crate) lease: LeaseId,
+    pub(crate) bid: &'a Bid,
+    pub(crate) terms: Terms,
+    pub(crate) observed: Option<Observed<'a>>,
+}
+
+/// What came of one look.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// Checked, signed and sent.
+    Signed(Statement),
+    /// The same as was signed before; the provider has it.
+    Unchanged,
+    /// The provider has nothing to sign.
+    Nothing,
+    /// The provider wants too much.
+    Refused(Refusal),
+}
+
+impl Countersigner<'_> {
+    /// Fetches the proposal, and signs it if it is right.
+    pub(crate) async fn look(&self) -> anyhow::Result<Look> {
+        match self.gateway.proposal_if_any(self.lease).await? {
+            Some(proposal) => self.decide(&proposal).await,
+            None => Ok(Look::Nothing),
+        }
+    }
+
+    /// Signs a proposal if it is right. The signature is remembered before it is sent.
+    pub(crate) async fn decide(&self, proposal: &StatementProposal) -> anyhow::Result<Look> {
+        let previous = self.home.signed(self.lease)?;
+        if let Some(previous) = previous.as_ref().filter(|previous| is_same(&previous.proposal, proposal)) {
+            // It may not have arrived the first time; sending it twice is harmless.
+            self.gateway.upload_statement(self.lease, &previous.signed).await?;
+            return Ok(Look::Unchanged);
+        }
+        let block = self.chain.block(At::Latest).await?;
+        let lease = self.chain.lease(self.lease, At::Block(block.hash)).await?;
+        let own = Own {
+            bid: self.bid,
+            lease: &lease,
+            now: block.timestamp,
+            previous: previous.as_ref().map(|previous| &previous.proposal),
+            terms: self.terms,
+            observed: self.observed,
+        };
+        let statement = match check(self.lease, &own, proposal) {
+            Ok(statement) => statement,
+            Err(refusal) => {
+                self.tell(&refusal).await;
+                return Ok(Look::Refused(refusal));
+            }
+        };
+        let signature = self.key.sign_statement(&self.chain.eip712(), &statement)?;
+        let signed = SignedStatementBody::new(&statement, signature);
+        self.home.save_signed(self.lease, &SignedRecord { proposal: *proposal, signed })?;
+        self.gateway.upload_statement(self.lease, &signed).await?;
+        Ok(Look::Signed(statement))
+    }
+
+    /// Tells the provider. It is owed an answer, but the refusal stands without it.
+    async fn tell(&self, refusal: &Refusal) {
+        match self.gateway.upload_refusal(self.lease, &refusal.document()).await {
+            Ok(()) => {}
+            // A provider of an earlier version takes no refusals.
+            Err(error) if matches!(error.code(), Some(ErrorCode::UnknownRoute)) => {}
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                eprintln!("the provider of {} was not told of the refusal: {error:#}", self.lease);
+            }
+        }
+    }
+}
+
+/// Whether two proposals lead to the same statement.
+fn is_same(one: &StatementProposal, two: &StatementProposal) -> bool {
+    (one.amount_cum, one.as_of, one.usage_hash, one.last)
+        == (two.amount_cum, two.as_of, two.usage_hash, two.last)
+}
