@@ -1,6 +1,7 @@
 //! The `leasehold` binary as its users meet it.
 #![allow(clippy::unwrap_used, reason = "tests; helpers beside test functions are not recognised as such")]
 
+mod agent;
 mod lease;
 mod manifest;
 mod provider;
@@ -9,3 +10,4 @@ mod run;
 mod usage;
 mod verify;
 mod wallet;
+mod world;

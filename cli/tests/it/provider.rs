@@ -1,6 +1,6 @@
 //! A provider without a cluster: bids on chain, serves a pinned TLS gateway, confirms, meters by the clock, settles.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 use chain::{At, ChainEvent, Cursor, Followed, FollowerConfig, LogFollower, TxSender};
 use gateway_api::auth::{AUTH_HEADER, Audience, AuthHeader, RequestParts, authenticate};
 use gateway_api::{
-    ApiError, Decimal, ErrorCode, LeasePhase, LeaseStatus, ManifestUpload, ResourceUsage,
-    SignedStatementBody, StatementProposal, UsageReport, UsedResources,
+    ApiError, Decimal, ErrorCode, LeasePhase, LeaseStatus, ManifestUpload, ResourceUsage, ServiceStatus,
+    SignedStatementBody, StatementProposal, StatementRefusal, UsageReport, UsedResources,
 };
 use http::{HeaderMap, Method, StatusCode, Uri};
-use market::{Amount, Bid, Lease, LeaseId, Timestamp, Usage, amount};
+use market::{Amount, Bid, Lease, LeaseId, PendingClaim, Timestamp, Usage, amount, cap_cum};
 use sha2::{Digest, Sha256};
 use testkit::TestMarket;
 use tokio::sync::Mutex;
@@ -28,13 +28,22 @@ pub(crate) enum Manners {
     Greedy,
     /// Proposes nothing at all.
     Silent,
+    /// Reports so many hundredths of a per cent more than there is, as usage and as amount.
+    Inflating(u32),
+    /// Its service is dead; it says that the service is ready, and bills it.
+    Dead,
 }
 
 pub(crate) struct Provider {
     pub(crate) market: TestMarket,
     operator: TxSender,
-    manners: Manners,
-    state: Mutex<Option<([u8; 32], LeaseId)>>,
+    manners: std::sync::Mutex<Manners>,
+    /// Manifests by lease.
+    accepted: Mutex<BTreeMap<LeaseId, [u8; 32]>>,
+    /// What tenants would not sign.
+    refusals: Mutex<Vec<StatementRefusal>>,
+    /// A lease of which nothing is ever answered.
+    ignored: std::sync::Mutex<Option<LeaseId>>,
 }
 
 /// Starts the gateway and returns its registry record.
@@ -52,7 +61,14 @@ pub(crate) async fn start(market: TestMarket, manners: Manners) -> Result<(Arc<P
     use rcgen::PublicKeyData as _;
     let pin = data_encoding::BASE64URL_NOPAD.encode(&Sha256::digest(key.subject_public_key_info()));
     let operator = market.sender(&market.operator);
-    let provider = Arc::new(Provider { market, operator, manners, state: Mutex::new(None) });
+    let provider = Arc::new(Provider {
+        market,
+        operator,
+        manners: std::sync::Mutex::new(manners),
+        accepted: Mutex::default(),
+        refusals: Mutex::default(),
+        ignored: std::sync::Mutex::default(),
+    });
     let router = axum::Router::new().fallback(serve).with_state(Arc::clone(&provider));
     let handle = axum_server::Handle::new();
     let tls = axum_server::tls_rustls::RustlsConfig::from_config(Arc::new(config));
@@ -131,6 +147,9 @@ impl Provider {
         let mut parts = uri.path().splitn(5, '/').skip(3);
         let id: LeaseId = parts.next().context("a lease")?.parse()?;
         let route = parts.next().unwrap_or_default();
+        if *self.ignored.lock().unwrap() == Some(id) {
+            std::future::pending::<()>().await;
+        }
         let header: AuthHeader = headers.get(AUTH_HEADER).context("a signature")?.to_str()?.parse()?;
         let request = RequestParts { method: method.as_str(), path, body };
         let client = &self.market.client;
@@ -154,6 +173,13 @@ impl Provider {
             ("GET", "usage") => axum::Json(self.usage(id, &lease).await?).into_response(),
             ("GET", "statement") => self.propose(id, &lease).await?,
             ("PUT", "statement") => self.settle(id, &serde_json::from_slice(body)?).await?,
+            ("PUT", "statement/refusal") => {
+                self.refusals.lock().await.push(serde_json::from_slice(body)?);
+                StatusCode::NO_CONTENT.into_response()
+            }
+            (_, route) if route.starts_with("services/") && self.manners() == Manners::Dead => {
+                refuse(ErrorCode::ServiceUnreachable, "the service does not answer")
+            }
             (_, route) if route.starts_with("logs") => "hello from web\n".into_response(),
             (method, route) => format!("{method} {route} {}", String::from_utf8_lossy(body)).into_response(),
         })
@@ -170,20 +196,28 @@ impl Provider {
         let manifest = manifest::from_canonical(upload.manifest.as_bytes())?;
         anyhow::ensure!(manifest.requirements().limits()? == opened.bid.limits, "the limits differ");
         self.operator.execute(client.calls().confirm(&[id])).await?;
-        *self.state.lock().await = Some((upload.hash().0, id));
+        self.accepted.lock().await.insert(id, upload.hash().0);
         Ok(StatusCode::OK.into_response())
     }
 
     async fn status(&self, id: LeaseId) -> LeaseStatus {
-        let accepted = self.state.lock().await.filter(|(_, accepted)| *accepted == id);
+        let accepted = self.accepted.lock().await.get(&id).copied();
+        let web = ServiceStatus {
+            name: "web".to_owned(),
+            replicas: 1,
+            ready_replicas: 1,
+            trouble: None,
+            ports: Vec::new(),
+            pods: Vec::new(),
+        };
         LeaseStatus {
             lease_id: id.0,
             phase: if accepted.is_some() { LeasePhase::Ready } else { LeasePhase::Pending },
             reason: String::new(),
             message: String::new(),
-            manifest_hash: accepted.map(|(hash, _)| hash.into()),
+            manifest_hash: accepted.map(Into::into),
             term: None,
-            services: Vec::new(),
+            services: accepted.map(|_| web).into_iter().collect(),
         }
     }
 
@@ -196,18 +230,28 @@ impl Provider {
     }
 
     async fn propose(&self, id: LeaseId, lease: &Lease) -> Result<Response> {
-        if self.manners == Manners::Silent || lease.started_at.is_none() {
+        let manners = self.manners();
+        if manners == Manners::Silent || lease.started_at.is_none() {
             return Ok(refuse(ErrorCode::NoStatement, "nothing to sign"));
         }
         let as_of = self.market.now().await?.min(lease.end_at);
         let opened = self.market.client.lease_opened(id).await?.context("a lease")?;
         let elapsed = lease.elapsed(as_of);
-        let usage = metered(&opened.bid, elapsed);
-        let due = amount(&opened.bid.prices, &opened.bid.limits, &usage, elapsed);
-        let greed = u128::from(self.manners == Manners::Greedy);
+        let truth = metered(&opened.bid, elapsed);
+        let due = amount(&opened.bid.prices, &opened.bid.limits, &truth, elapsed).0;
+        let more = |figure: u128, bps: u32| figure + figure * u128::from(bps) / 10_000;
+        let (usage, asked) = match manners {
+            Manners::Inflating(bps) => (Usage(truth.0.map(|used| more(used, bps))), more(due, bps)),
+            Manners::Greedy => (truth, due + 1),
+            // Rounding aside, a settlement caps what can be asked for the seconds after it.
+            Manners::Honest | Manners::Silent | Manners::Dead => {
+                let cap = cap_cum(lease.paid, lease.rate_cap_e6, lease.last_as_of, as_of)?;
+                (truth, due.min(cap.0))
+            }
+        };
         let meter_root = [7; 32].into();
         let proposal = StatementProposal {
-            amount_cum: Decimal(due.0 + greed),
+            amount_cum: Decimal(asked),
             as_of: as_of.0,
             usage: ResourceUsage::from(&usage),
             meter_root,
@@ -231,6 +275,32 @@ impl Provider {
             self.operator.execute(client.calls().finalize(&[opened.bid])?).await?;
         }
         Ok(StatusCode::OK.into_response())
+    }
+
+    fn manners(&self) -> Manners {
+        *self.manners.lock().unwrap()
+    }
+
+    pub(crate) fn behave(&self, manners: Manners) {
+        *self.manners.lock().unwrap() = manners;
+    }
+
+    /// Answers nothing more about a lease.
+    pub(crate) fn ignore(&self, lease: Option<LeaseId>) {
+        *self.ignored.lock().unwrap() = lease;
+    }
+
+    /// What tenants told that they do not sign, since this was asked last.
+    pub(crate) async fn take_refusals(&self) -> Vec<StatementRefusal> {
+        std::mem::take(&mut *self.refusals.lock().await)
+    }
+
+    /// Files a claim over everything that the lease could have used.
+    pub(crate) async fn claim_everything(&self, id: LeaseId) -> Result<PendingClaim> {
+        let opened = self.market.client.lease_opened(id).await?.context("a lease")?;
+        let usage = Usage(opened.bid.limits.0.map(|limit| u128::from(limit) * 1_000_000));
+        self.operator.execute(self.market.client.calls().claim(&[(opened.bid, usage)])?).await?;
+        self.market.client.lease(id, At::Latest).await?.pending.context("a claim")
     }
 
     pub(crate) async fn account(&self) -> Amount {
