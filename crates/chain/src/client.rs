@@ -222,6 +222,26 @@ impl ChainClient {
         Ok(to_amount(self.market("available", call, at).await?)?)
     }
 
+    /// What `owner` can withdraw of any token.
+    pub async fn available_in(&self, owner: Address, token: Address, at: At) -> Result<Amount, ClientError> {
+        Ok(to_amount(self.market("available", m::availableCall { owner, token }, at).await?)?)
+    }
+
+    /// All fees ever taken off a provider's earnings in a token.
+    pub async fn fees_paid(&self, provider: Address, token: Address, at: At) -> Result<Amount, ClientError> {
+        Ok(Amount(self.market("feesPaid", m::feesPaidCall { provider, token }, at).await?))
+    }
+
+    /// Every token that leases can be paid in.
+    pub async fn tokens(&self, at: At) -> Result<Vec<Address>, ClientError> {
+        self.market("tokens", m::tokensCall {}, at).await
+    }
+
+    /// The token of all bonds.
+    pub async fn bond_token(&self, at: At) -> Result<Address, ClientError> {
+        self.registry("bondToken", r::bondTokenCall {}, at).await
+    }
+
     /// What `owner` was credited out of bonds.
     pub async fn claimable_bond(&self, account: Address, at: At) -> Result<Amount, ClientError> {
         Ok(to_amount(self.registry("claimable", r::claimableCall { account }, at).await?)?)
@@ -241,6 +261,13 @@ impl ChainClient {
     /// The token's own short name.
     pub async fn token_symbol(&self) -> Result<String, ClientError> {
         self.token("symbol", IToken::symbolCall {}, At::Latest).await
+    }
+
+    /// Decimals and name of any token.
+    pub async fn token_terms(&self, token: Address) -> Result<(u8, String), ClientError> {
+        let decimals = read(&self.rpc, token, "decimals", IToken::decimalsCall {}, At::Latest).await?;
+        let symbol = read(&self.rpc, token, "symbol", IToken::symbolCall {}, At::Latest).await?;
+        Ok((decimals, symbol))
     }
 
     /// What an account holds of the chain's own coin, which pays for gas.

@@ -74,6 +74,19 @@ pub enum CloseReason {
     Other(u8),
 }
 
+impl CloseReason {
+    /// Reads the contract's number.
+    pub(crate) const fn from_abi(number: u8) -> Self {
+        match number {
+            0 => Self::Finalized,
+            1 => Self::Declined,
+            2 => Self::NoShow,
+            3 => Self::Resolved,
+            other => Self::Other(other),
+        }
+    }
+}
+
 /// Something that the market or the registry said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
@@ -302,13 +315,7 @@ fn settled(event: &m::LeaseSettled) -> ChainEvent {
 }
 
 fn closed(event: &m::LeaseClosed) -> ChainEvent {
-    let reason = match event.reason {
-        0 => CloseReason::Finalized,
-        1 => CloseReason::Declined,
-        2 => CloseReason::NoShow,
-        3 => CloseReason::Resolved,
-        other => CloseReason::Other(other),
-    };
+    let reason = CloseReason::from_abi(event.reason);
     ChainEvent::LeaseClosed {
         lease_id: LeaseId(event.leaseId),
         tenant: event.tenant,

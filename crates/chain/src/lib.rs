@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod abi;
+pub mod books;
 pub mod calls;
 mod client;
 pub mod convert;

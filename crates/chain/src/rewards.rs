@@ -155,10 +155,7 @@ impl RewardsClient {
 
     /// Decimals and name of a programme's token, which need not be the market's.
     pub async fn token(&self, token: Address) -> Result<(u8, String), RewardsError> {
-        let rpc = self.chain.rpc();
-        let decimals = read(rpc, token, "decimals", IToken::decimalsCall {}, At::Latest).await?;
-        let symbol = read(rpc, token, "symbol", IToken::symbolCall {}, At::Latest).await?;
-        Ok((decimals, symbol))
+        Ok(self.chain.token_terms(token).await?)
     }
 
     /// What an account holds of a token, and what of it the distributor may draw.

@@ -1,6 +1,7 @@
 //! The chain crate against a real chain, and against nodes that drop, lie and lag.
 
 mod arithmetic;
+mod books;
 mod deploying;
 mod differential;
 mod digests;
