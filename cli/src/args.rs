@@ -8,7 +8,7 @@ use url::Url;
 use crate::command;
 use crate::context::{Confirmation, Context};
 use crate::home::Home;
-use crate::output::Output;
+use crate::output::{Form, Output};
 
 /// Rent computing power from a market without a middleman, and offer it.
 #[derive(Debug, Parser)]
@@ -31,8 +31,8 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "DIR", env = "LEASEHOLD_HOME")]
     home: Option<PathBuf>,
     /// Form of the result on standard output
-    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
-    output: Output,
+    #[arg(short, long, global = true, value_enum, default_value_t = Form::Table)]
+    output: Form,
     /// Spend without asking
     #[arg(short, long, global = true)]
     yes: bool,
@@ -75,12 +75,29 @@ enum Command {
     Manifest(command::manifest::Command),
 }
 
+impl Command {
+    /// Whether its result has lines that can be written as CSV.
+    fn has_lines(&self) -> bool {
+        match self {
+            Self::Usage(args) => args.has_lines(),
+            Self::Provider(command) => command.has_lines(),
+            _ => false,
+        }
+    }
+}
+
 impl Args {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let Args { deployment, rpc, key_file, home, output, yes, command } = self;
+        // Before anything is spent whose result could then not be shown.
+        let (form, output) = match command.has_lines() {
+            true => (output, output.without_lines().unwrap_or(Output::Table)),
+            false => (output, output.without_lines()?),
+        };
         let confirmation = if yes { Confirmation::Given } else { Confirmation::Ask };
-        let context = Context { deployment, rpc, key_file, home: Home::new(home)?, output, confirmation };
+        let context =
+            Context { deployment, rpc, key_file, home: Home::new(home)?, form, output, confirmation };
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
             match command {
                 Command::Deploy(args) => command::deploy::run(&context, args).await,

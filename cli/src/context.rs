@@ -17,7 +17,7 @@ use crate::gateway::{Gateway, GatewayUri, now};
 use crate::home::Home;
 use crate::key_file;
 use crate::money::Money;
-use crate::output::Output;
+use crate::output::{Form, Output};
 
 /// A node whose newest block is older than this, in seconds, is not asked where money may go.
 const MAX_HEAD_AGE: u64 = 300;
@@ -36,6 +36,9 @@ pub(crate) struct Context {
     pub(crate) rpc: Option<Url>,
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) home: Home,
+    /// Form of a result that has lines.
+    pub(crate) form: Form,
+    /// Form of any other.
     pub(crate) output: Output,
     pub(crate) confirmation: Confirmation,
 }
@@ -97,9 +100,14 @@ impl Context {
     /// The token's precision and name.
     pub(crate) async fn money(&self, chain: &ChainClient) -> anyhow::Result<Money> {
         let symbol = chain.token_symbol().await.context("failed to read the token's name")?;
-        // The name is a stranger's text: control characters in it must not reach the terminal.
-        let symbol = symbol.chars().filter(|c| c.is_ascii_graphic()).take(12).collect();
-        Ok(Money { decimals: chain.deployment().token_decimals, symbol })
+        Ok(Money::of(chain.deployment().token_decimals, &symbol))
+    }
+
+    /// The same of any token.
+    pub(crate) async fn money_of(&self, chain: &ChainClient, token: Address) -> anyhow::Result<Money> {
+        let terms = chain.token_terms(token).await;
+        let (decimals, symbol) = terms.with_context(|| format!("failed to read the name of {token}"))?;
+        Ok(Money::of(decimals, &symbol))
     }
 
     /// Asks before money moves, unless `--yes` was given.

@@ -11,6 +11,7 @@ mod gateway;
 mod home;
 mod key_file;
 mod manifest_file;
+mod moment;
 mod money;
 mod offer;
 mod output;

@@ -16,6 +16,13 @@ pub(crate) struct Money {
 }
 
 impl Money {
+    /// From what the token says of itself.
+    pub(crate) fn of(decimals: u8, symbol: &str) -> Self {
+        // The name is a stranger's text: control characters in it must not reach the terminal.
+        let symbol = symbol.chars().filter(|c| c.is_ascii_graphic()).take(12).collect();
+        Money { decimals, symbol }
+    }
+
     /// Reads whole tokens with a decimal point.
     pub(crate) fn parse(&self, text: &str) -> anyhow::Result<Amount> {
         let amount = Amount::from_decimal(text, self.decimals)

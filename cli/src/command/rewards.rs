@@ -132,9 +132,7 @@ fn epoch_of(past: &chain::rewards::Past, asked: Option<u32>) -> anyhow::Result<E
 /// The programme's token for people.
 async fn money(client: &RewardsClient, token: Address) -> anyhow::Result<Money> {
     let (decimals, symbol) = client.token(token).await.context("failed to read the token's name")?;
-    // The name is a stranger's text: control characters in it must not reach the terminal.
-    let symbol = symbol.chars().filter(|c| c.is_ascii_graphic()).take(12).collect();
-    Ok(Money { decimals, symbol })
+    Ok(Money::of(decimals, &symbol))
 }
 
 /// Lets the distributor draw an amount, after it was made sure that the wallet holds it.

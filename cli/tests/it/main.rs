@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests; helpers beside test functions are not recognised as such")]
 
 mod agent;
+mod earnings;
 mod lease;
 mod manifest;
 mod provider;
