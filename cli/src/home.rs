@@ -7,6 +7,7 @@
 //! Losing all of them loses no money: the tenant's main key can close every lease, and the chain knows the terms.
 
 use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, B256};
@@ -151,6 +152,36 @@ impl Home {
     pub(crate) fn save_signed(&self, id: LeaseId, record: &SignedRecord) -> anyhow::Result<()> {
         private_file::create_folder(&self.leases())?;
         private_file::replace(&self.file(id, "signed.json"), &serde_json::to_vec_pretty(record)?)
+    }
+
+    /// Waits until nobody else of this folder signs for the lease. Two that sign at the same time would each forget what the
+    /// other has signed.
+    pub(crate) async fn lock_signing(&self, id: LeaseId) -> anyhow::Result<File> {
+        private_file::create_folder(&self.leases())?;
+        let path = self.file(id, "lock");
+        let locked = tokio::task::spawn_blocking(move || {
+            let file = private_file::open_lock(&path)?;
+            file.lock().with_context(|| format!("failed to lock {}", path.display()))?;
+            Ok(file)
+        });
+        locked.await.context("failed to wait for a lock")?
+    }
+
+    /// Refuses a second agent: two would write over what each other saw, and race for the nonces of a key.
+    pub(crate) fn lock_agent(&self) -> anyhow::Result<File> {
+        private_file::create_folder(&self.0)?;
+        let path = self.0.join("agent.lock");
+        let file = private_file::open_lock(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                let stop = Stop::new(Kind::NotAllowed, "another agent watches the leases of this home");
+                Err(stop.advise("end it first, or leave the watching to it").into())
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("failed to lock {}", path.display()))
+            }
+        }
     }
 
     /// What this side saw of a lease itself; nothing if it never looked.

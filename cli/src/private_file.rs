@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -29,6 +29,12 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// Opens a file that is there to be locked, mode 0600. Its lock ends with the process.
+pub(crate) fn open_lock(path: &Path) -> anyhow::Result<fs::File> {
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    file.with_context(|| format!("failed to open {}", path.display()))
 }
 
 /// Writes the whole file or nothing, mode 0600, and returns once it is on the disk.

@@ -9,8 +9,8 @@ use alloy_primitives::Address;
 use anyhow::Context as _;
 use chain::rpc::At;
 use chain::{ChainClient, HotKey, LeaseOpened};
-use gateway_api::LeasePhase;
 use gateway_api::auth::Audience;
+use gateway_api::{ErrorCode, LeasePhase};
 use market::{Amount, LeaseId, Timestamp, Windows};
 use tokio::time::MissedTickBehavior;
 
@@ -129,7 +129,7 @@ impl<'a> Follower<'a> {
                     return Ok(Left::Closed);
                 }
                 Effect::Probe => self.probe(now).await.map(Some),
-                Effect::Exchange => self.exchange().await,
+                Effect::Exchange => self.exchange().await.map(Some),
                 Effect::Write(_) => self.write().await,
             };
             match event {
@@ -219,12 +219,12 @@ impl<'a> Follower<'a> {
     }
 
     /// Signs or refuses what the provider proposes.
-    async fn exchange(&mut self) -> anyhow::Result<Option<Event>> {
+    async fn exchange(&mut self) -> anyhow::Result<Event> {
         let gateway = self.connect().await?;
         let proposal = match gateway.proposal_if_any(self.policy.lease).await {
             Ok(Some(proposal)) => proposal,
-            Ok(None) => return Ok(None),
-            Err(error) => return self.unreachable(error).map(Some),
+            Ok(None) => return Ok(Event::NothingNew),
+            Err(error) => return self.unreachable(error),
         };
         self.seen.view.propose(&proposal);
         self.env.home.save_observed(self.policy.lease, &self.seen.view)?;
@@ -239,15 +239,15 @@ impl<'a> Follower<'a> {
             observed: Some(self.seen.observed()),
         };
         Ok(match signer.decide(&proposal).await? {
-            Look::Signed(statement) => Some(Event::Signed(statement)),
-            Look::Refused(refusal) => Some(Event::Refused(refusal)),
-            Look::Unchanged | Look::Nothing => None,
+            Look::Signed(statement) => Event::Signed(statement),
+            Look::Refused(refusal) => Event::Refused(refusal),
+            Look::Unchanged | Look::Nothing => Event::NothingNew,
         })
     }
 
-    /// An answer that is a refusal is an answer; the rest is silence.
+    /// An answer that is a refusal is an answer; the rest is silence, and so are the gateway's own failures.
     fn unreachable(&mut self, error: GatewayError) -> anyhow::Result<Event> {
-        if error.code().is_some() {
+        if error.code().is_some_and(|code| !matches!(code, ErrorCode::Unavailable | ErrorCode::Internal)) {
             return Err(error.into());
         }
         // The provider may have moved.

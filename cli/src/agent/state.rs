@@ -58,6 +58,8 @@ pub(crate) enum Event {
     },
     /// The gateway did not answer.
     Unreachable(String),
+    /// The provider had nothing new to sign.
+    NothingNew,
     Signed(Statement),
     Refused(Refusal),
     Wrote(Write, B256),
@@ -181,12 +183,17 @@ impl State {
             Event::Chain(view) => self.on_chain(policy, &view),
             Event::Reached { suspended, silent } => self.on_reached(suspended, silent),
             Event::Unreachable(error) => self.on_unreachable(policy, error, now),
+            Event::NothingNew => tell_all(self.on_answer()),
             Event::Signed(statement) => {
                 self.refused = None;
                 let Statement { amount_cum, as_of, last, .. } = statement;
-                vec![Effect::Tell(Notice::Signed { amount_cum, as_of, last })]
+                let signed = Notice::Signed { amount_cum, as_of, last };
+                tell_all(self.on_answer().into_iter().chain([signed]))
             }
-            Event::Refused(refusal) => self.on_refused(&refusal),
+            Event::Refused(refusal) => {
+                let back = self.on_answer();
+                tell_all(back.into_iter().chain(self.on_refused(&refusal)))
+            }
             Event::Wrote(write, transaction) => {
                 self.failed = None;
                 vec![Effect::Tell(wrote(write, transaction))]
@@ -263,12 +270,14 @@ impl State {
         told.is_none_or(|told| told < urgency).then_some(notice)
     }
 
-    fn on_reached(&mut self, suspended: Option<String>, silent: BTreeSet<String>) -> Vec<Effect> {
-        let mut notices = Vec::new();
+    /// The provider has answered.
+    fn on_answer(&mut self) -> Option<Notice> {
         self.silent_since = None;
-        if std::mem::take(&mut self.silence_told) {
-            notices.push(Notice::ProviderBack);
-        }
+        std::mem::take(&mut self.silence_told).then_some(Notice::ProviderBack)
+    }
+
+    fn on_reached(&mut self, suspended: Option<String>, silent: BTreeSet<String>) -> Vec<Effect> {
+        let mut notices: Vec<Notice> = self.on_answer().into_iter().collect();
         let was_suspended = std::mem::replace(&mut self.suspended, suspended.is_some());
         match suspended {
             Some(reason) if !was_suspended => notices.push(Notice::Suspended { reason }),
@@ -281,7 +290,7 @@ impl State {
         let back = self.silent.difference(&silent).map(named);
         notices.extend(back.map(|service| Notice::ServiceUp { service }));
         self.silent = silent;
-        notices.into_iter().map(Effect::Tell).collect()
+        tell_all(notices)
     }
 
     fn on_unreachable(&mut self, policy: &Policy, error: String, now: Timestamp) -> Vec<Effect> {
@@ -294,14 +303,16 @@ impl State {
     }
 
     /// The provider asks for more with every second; it is the same refusal until its reason changes.
-    fn on_refused(&mut self, refusal: &Refusal) -> Vec<Effect> {
+    fn on_refused(&mut self, refusal: &Refusal) -> Option<Notice> {
         let Refusal { reason, proposed, largest_accepted, as_of, .. } = *refusal;
-        if self.refused.replace(reason) == Some(reason) {
-            return Vec::new();
-        }
+        let is_new = self.refused.replace(reason) != Some(reason);
         let (proposed_cum, largest_accepted_cum) = (proposed, largest_accepted);
-        vec![Effect::Tell(Notice::Refused { reason, proposed_cum, largest_accepted_cum, as_of })]
+        is_new.then_some(Notice::Refused { reason, proposed_cum, largest_accepted_cum, as_of })
     }
+}
+
+fn tell_all(notices: impl IntoIterator<Item = Notice>) -> Vec<Effect> {
+    notices.into_iter().map(Effect::Tell).collect()
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
     for lease in &leases {
         context.home.lease(*lease)?;
     }
+    let _alone = context.home.lock_agent()?;
     let wallet = match context.key_file {
         Some(_) => {
             let key = context.key()?;
@@ -166,11 +167,18 @@ impl<'a> Leases<'a> {
                 continue;
             }
             let deployment = env.chain.deployment();
-            let is_here = env.home.find_lease(id)?.is_some_and(|record| {
-                (record.chain_id, record.market) == (deployment.chain_id, deployment.market)
-            });
-            if is_here {
-                candidates.push(id);
+            match env.home.find_lease(id) {
+                Ok(Some(record))
+                    if (record.chain_id, record.market) == (deployment.chain_id, deployment.market) =>
+                {
+                    candidates.push(id);
+                }
+                Ok(_) => {}
+                // One record that cannot be read must not keep the others from being watched.
+                Err(error) => {
+                    eprintln!("{id} is not watched: {error:#}");
+                    self.known.insert(id);
+                }
             }
         }
         let mut found = Vec::new();

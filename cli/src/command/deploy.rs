@@ -133,8 +133,8 @@ async fn report(context: &Context, id: LeaseId, trail: Trail) -> anyhow::Result<
             ("ends", super::provider::when(deployed.end_at)),
         ]);
         format!(
-            "{text}\nleasehold countersign {id} --watch   signs the provider's statements while it runs\n\
-             leasehold forward {id} SERVICE       reaches a service\nleasehold close {id}                 ends it\n"
+            "{text}\n`leasehold agent` signs what the providers of your leases ask for while they run.\n\
+             leasehold forward {id} SERVICE   reaches a service\nleasehold close {id}             ends it\n"
         )
     })
 }

@@ -35,6 +35,13 @@ pub(crate) enum Look {
     Refused(Refusal),
 }
 
+/// What is to be sent.
+enum Judged {
+    Known(SignedStatementBody),
+    Right(Statement, SignedStatementBody),
+    Wrong(Refusal),
+}
+
 impl Countersigner<'_> {
     /// Fetches the proposal, and signs it if it is right.
     pub(crate) async fn look(&self) -> anyhow::Result<Look> {
@@ -46,11 +53,30 @@ impl Countersigner<'_> {
 
     /// Signs a proposal if it is right. The signature is remembered before it is sent.
     pub(crate) async fn decide(&self, proposal: &StatementProposal) -> anyhow::Result<Look> {
+        let alone = self.home.lock_signing(self.lease).await?;
+        let judged = self.judge(proposal).await?;
+        drop(alone);
+        match judged {
+            Judged::Known(signed) => {
+                // It may not have arrived the first time; sending it twice is harmless.
+                self.gateway.upload_statement(self.lease, &signed).await?;
+                Ok(Look::Unchanged)
+            }
+            Judged::Right(statement, signed) => {
+                self.gateway.upload_statement(self.lease, &signed).await?;
+                Ok(Look::Signed(statement))
+            }
+            Judged::Wrong(refusal) => {
+                self.tell(&refusal).await;
+                Ok(Look::Refused(refusal))
+            }
+        }
+    }
+
+    async fn judge(&self, proposal: &StatementProposal) -> anyhow::Result<Judged> {
         let previous = self.home.signed(self.lease)?;
         if let Some(previous) = previous.as_ref().filter(|previous| is_same(&previous.proposal, proposal)) {
-            // It may not have arrived the first time; sending it twice is harmless.
-            self.gateway.upload_statement(self.lease, &previous.signed).await?;
-            return Ok(Look::Unchanged);
+            return Ok(Judged::Known(previous.signed));
         }
         let block = self.chain.block(At::Latest).await?;
         let lease = self.chain.lease(self.lease, At::Block(block.hash)).await?;
@@ -64,16 +90,12 @@ impl Countersigner<'_> {
         };
         let statement = match check(self.lease, &own, proposal) {
             Ok(statement) => statement,
-            Err(refusal) => {
-                self.tell(&refusal).await;
-                return Ok(Look::Refused(refusal));
-            }
+            Err(refusal) => return Ok(Judged::Wrong(refusal)),
         };
         let signature = self.key.sign_statement(&self.chain.eip712(), &statement)?;
         let signed = SignedStatementBody::new(&statement, signature);
         self.home.save_signed(self.lease, &SignedRecord { proposal: *proposal, signed })?;
-        self.gateway.upload_statement(self.lease, &signed).await?;
-        Ok(Look::Signed(statement))
+        Ok(Judged::Right(statement, signed))
     }
 
     /// Tells the provider. It is owed an answer, but the refusal stands without it.

@@ -233,6 +233,9 @@ async fn a_provider_that_is_silent_about_one_lease_holds_up_no_other_and_a_kill_
                 .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
                 .find(|line| line["event"] == "signed" && line["leaseId"] == json!(other.to_string()))
         });
+        // A second agent would write over what this one sees.
+        let second = rented.world.run(&LOOK).await;
+        assert_eq!((second.code, second.stdout.as_str()), (Some(4), ""), "{second:?}");
         child.kill().unwrap();
         child.wait().unwrap();
         signed.push(number(&line.unwrap()["amountCum"]));
@@ -244,6 +247,35 @@ async fn a_provider_that_is_silent_about_one_lease_holds_up_no_other_and_a_kill_
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(paid(other).await >= Amount(signed[1]));
     assert!(paid(rented.id).await > Amount::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_whose_provider_vanished_is_closed_after_the_windows_and_its_money_comes_back() {
+    let rented = Rented::from(Manners::Silent).await;
+    let market = &rented.world.provider.market;
+    market.run(&market.tenant, [market.client.calls().close_lease(rented.id)]).await.unwrap();
+    // The provider may still claim for five minutes; then nobody's consent is needed.
+    let early = rented.look(&["--disputes", "automatic"]).await;
+    assert_eq!((early.code, events(&early)), (Some(0), vec![]), "{early:?}");
+    rented.pass(302).await;
+    let told = rented.look(&[]).await;
+    let command = format!("leasehold close {}", rented.id);
+    assert_eq!(notices(&told), [json!({"event": "can_close", "command": command})]);
+    let closed = rented.look(&["--disputes", "automatic"]).await;
+    assert_eq!(events(&closed), ["wrote"], "{closed:?}");
+    let lease = rented.lease().await;
+    assert_eq!((lease.state, lease.paid), (LeaseState::Closed, Amount::ZERO));
+    let account = market.client.available(market.tenant.address(), At::Latest).await.unwrap();
+    assert_eq!(account, Amount(10_000_000));
+    // A closed lease is not watched any more.
+    assert_eq!(rented.look(&[]).await.stdout, "");
+    // A record that cannot be read is named, and keeps no other lease from being watched.
+    let damaged = format!("0x{}", "ab".repeat(32));
+    rented.world.sandbox.write(&format!("home/leases/{damaged}.json"), "{\"sessionKey\": \"hunter2\"");
+    let ran = rented.look(&[]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{ran:?}");
+    assert!(ran.stderr.starts_with(&format!("{damaged} is not watched: ")), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -214,6 +214,12 @@ fn a_silent_provider_is_told_after_a_while_and_once() {
     assert_eq!(at(510, there()), [tell(Notice::ProviderBack)]);
     assert_eq!(at(520, silent()), []);
     assert_eq!(at(530, there()), []);
+    // An answer is one, also when it is that there is nothing to sign.
+    assert_eq!(at(540, silent()), []);
+    assert_eq!(at(590, Event::NothingNew), []);
+    assert_eq!(at(610, silent()), []);
+    assert_eq!(at(670, silent()).len(), 1);
+    assert_eq!(at(680, Event::NothingNew), [tell(Notice::ProviderBack)]);
 }
 
 #[test]

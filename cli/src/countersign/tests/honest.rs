@@ -146,16 +146,15 @@ proptest! {
         rounds in rounds(),
         lag in 0..GRACE,
         skew in 0u64..600,
-        meter_lag in 0..=METER_LAG_SECONDS,
-        steps in proptest::collection::vec(1u64..1_500, 1..8),
+        steps in proptest::collection::vec((1u64..1_500, 0..=METER_LAG_SECONDS, any::<bool>()), 1..8),
     ) {
         let (bid, lease) = (bid(), long_lease());
-        let (view, watched) = (observe(&truths, &rounds, lag, skew), services());
-        let observed = Observed { view: &view, watched: &watched };
-        let (mut as_of, mut previous) = (START, None);
-        for step in steps {
+        let (mut view, watched) = (observe(&truths, &rounds, lag, skew), services());
+        let (mut as_of, mut counted, mut previous) = (START, 0, None);
+        for (step, meter_lag, arrives) in steps {
             as_of += step;
-            let usage = metered(&truths, (as_of - START).saturating_sub(meter_lag));
+            counted = (as_of - START).saturating_sub(meter_lag).max(counted);
+            let usage = metered(&truths, counted);
             let proposal = propose(&bid, &lease, usage, as_of);
             let own = Own {
                 bid: &bid,
@@ -163,7 +162,7 @@ proptest! {
                 now: Timestamp(as_of),
                 previous: previous.as_ref(),
                 terms: Terms::default(),
-                observed: Some(observed),
+                observed: Some(Observed { view: &view, watched: &watched }),
             };
             let claim = PendingClaim {
                 cum: Amount(proposal.amount_cum.0),
@@ -172,7 +171,11 @@ proptest! {
             };
             prop_assert_eq!(owed(&own, &claim), claim.cum);
             prop_assert_eq!(check(ID, &own, &proposal).map(|it| it.amount_cum.0), Ok(proposal.amount_cum.0));
-            previous = Some(proposal);
+            // What is not signed in time is still the provider's word.
+            view.propose(&proposal);
+            if arrives {
+                previous = Some(proposal);
+            }
         }
     }
 
