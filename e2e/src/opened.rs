@@ -1,5 +1,6 @@
 //! Leases opened as the agent would open them, without a chain: a Secret with the manifest, and a `ComputeLease`.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use crate::chart::NAMESPACE;
 use crate::cluster::until;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// An id that differs between runs, so that a run that was killed leaves nothing in the way of the next.
 pub fn id(seed: u8) -> LeaseId {
@@ -78,7 +79,9 @@ pub async fn open(client: &Client, manager: &str, id: LeaseId, manifest: &Value)
 /// # Errors
 /// With the operator's words when it is refused, or when it does not get ready.
 pub async fn await_ready(client: &Client, name: &LeaseName) -> Result<()> {
-    until(&format!("readiness of the lease {}", name.as_str()), PATIENCE, || async {
+    let last = Mutex::new(String::new());
+    let what = format!("readiness of the lease {}", name.as_str());
+    let ready = until(&what, PATIENCE, || async {
         let lease = leases(client).get(name.as_str()).await?;
         if let Some(refused) = condition::find(lease.conditions(), condition::ACCEPTED)
             && refused.status == "False"
@@ -90,10 +93,26 @@ pub async fn await_ready(client: &Client, name: &LeaseName) -> Result<()> {
                 refused.message
             );
         }
+        *last.lock().unwrap_or_else(PoisonError::into_inner) = told(&lease);
         let ready = lease.status.as_ref().is_some_and(|status| status.phase == Phase::Ready);
         Ok(ready.then_some(()))
-    })
-    .await
+    });
+    ready.await.with_context(|| last.lock().unwrap_or_else(PoisonError::into_inner).clone())
+}
+
+/// Where a lease stands, in the operator's words.
+fn told(lease: &ComputeLease) -> String {
+    let status = lease.status.clone().unwrap_or_default();
+    let conditions = status
+        .conditions
+        .iter()
+        .map(|found| format!("{}={} {} {}", found.type_, found.status, found.reason, found.message));
+    let troubles = status
+        .services
+        .iter()
+        .filter_map(|service| Some(format!("{}: {:?}", service.name, service.trouble.as_ref()?)));
+    let all: Vec<String> = conditions.chain(troubles).collect();
+    format!("it is {}: {}", status.phase, all.join("; "))
 }
 
 /// The pods of a service.

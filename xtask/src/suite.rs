@@ -39,7 +39,8 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "NAME")]
     skip: Vec<Layer>,
     /// Instead of the layers, the proofs that take hours: of the contracts 10 000 walks of 256 steps on all cores, a million
-    /// cases in three languages, and symbolic proofs; of the operator every fault at every API call.
+    /// cases in three languages, and symbolic proofs; of the operator every fault at every API call; of the meter half an hour
+    /// beside the kernel.
     #[arg(long, conflicts_with_all = ["layer", "skip"])]
     deep: bool,
 }

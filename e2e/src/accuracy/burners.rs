@@ -15,11 +15,11 @@ pub(crate) const AFTER: u64 = 90;
 /// What is sent in every tier.
 pub(crate) const BYTES: u64 = 100 << 20;
 /// Hundredths of a processor that work takes until it is ended.
-pub(crate) const ENDLESS_PERCENT: u64 = 10;
-const DONE_PERCENT: u64 = 20;
+pub(crate) const ENDLESS_PERCENT: u64 = 8;
+const DONE_PERCENT: u64 = 12;
 /// The CPU limits of a lease's pods, thousandths of a core.
-const DONE_LIMITS: [u64; 3] = [300, 200, 200];
-const ENDLESS_LIMITS: [u64; 1] = [200];
+const DONE_LIMITS: [u64; 3] = [150, 100, 100];
+const ENDLESS_LIMITS: [u64; 1] = [100];
 
 /// When a lease's work is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

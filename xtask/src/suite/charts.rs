@@ -17,7 +17,7 @@ use crate::{
 const NAMESPACE: &str = "leasehold-system";
 
 /// Settings that must be refused, with the words that the refusal must hold.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 13] = [
     ("bogus=1", "bogus"),
     ("admission.enabled=false", "enabled"),
     ("admission.breakGlassGroups={system:authenticated}", "breakGlassGroups"),
@@ -28,6 +28,7 @@ const REFUSED: [(&str, &str); 12] = [
     ("agent.config.gateway.public_url=http://gateway.example.net", "public_url"),
     ("operator.image=operator", "image"),
     ("meter.ledger.kind=tape", "kind"),
+    ("meter.ledger.kind=volume,meter.replicas=2", "meter.replicas"),
     ("meter.ledger.kind=postgres", "meter.ledger.postgres.url"),
     ("meter.ledger.postgres.url=postgres://meter:hunter2@db.example.net/meter", "url"),
 ];

@@ -14,6 +14,9 @@ use crate::{
 /// Ten times those of every run.
 const DIFFERENTIAL_CASES: &str = "1000000";
 
+/// Long enough that what a pod takes between two looks is little.
+const ACCURACY_SECONDS: &str = "1800";
+
 /// Runs them all, and says what it ran.
 pub(super) fn run() -> anyhow::Result<()> {
     codegen::build_contracts()?;
@@ -42,7 +45,10 @@ fn proofs() -> anyhow::Result<Vec<(&'static str, Command)>> {
         .current_dir(repository());
     let mut crash = Command::new(std::env::current_exe()?);
     crash.args(["test", "--layer", "crash"]).env("LEASEHOLD_DEEP", "1").current_dir(repository());
+    let mut accuracy = Command::new(std::env::current_exe()?);
+    accuracy.args(["accuracy", "--seconds", ACCURACY_SECONDS]).current_dir(repository());
     Ok(vec![
+        ("the meter beside the kernel, on a real node where everything is killed", accuracy),
         ("every fault at every API call of a lease's life", crash),
         ("a million cases in Rust, Solidity and JavaScript", differential),
         ("what is proved for all values", tool("symbolic", &["--check"])),
