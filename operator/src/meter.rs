@@ -7,6 +7,7 @@
 //! counters. With a ledger it also keeps the evidence, and goes on where it was killed.
 
 mod account;
+mod conservation;
 mod deaths;
 mod keeper;
 pub mod kubelet;
@@ -40,6 +41,7 @@ use usage::Millis;
 
 use self::{
     account::Account,
+    conservation::{Conservation, WHOLE},
     deaths::Deaths,
     kubelet::KubeletClient,
     metrics::MeterMetrics,
@@ -88,6 +90,7 @@ pub struct Meter {
 struct State {
     sight: Sight,
     deaths: Deaths,
+    conservation: Conservation,
     /// By UID of the lease.
     accounts: HashMap<String, Account>,
 }
@@ -320,16 +323,18 @@ impl State {
     /// Cuts the accounts whose publication is due, those first that have waited longest; returns how many.
     fn cut(&mut self, settings: &MeterSettings, now: Timestamp, metrics: &MeterMetrics) -> u64 {
         let Self { sight, accounts, .. } = self;
-        let mut oldest = 0;
+        let (mut oldest, mut unpublished) = (0, 0);
         let mut waiting = Vec::new();
         for lease in sight.leases.all().filter(|lease| lease.life == Life::Counting) {
             let Some(account) = accounts.get(&lease.uid) else { continue };
             if let (Some(_), Some(sampled_at)) = (lease.term, account.sampled_at()) {
                 oldest = oldest.max(millis(now).since(sampled_at) / 1000);
             }
+            unpublished = unpublished.max(lease.unpublished_seconds(now));
             waiting.extend(account.waits_since(settings.publish_interval).map(|since| (since, &lease.uid)));
         }
         metrics.lag_seconds.set(i64::try_from(oldest).unwrap_or(i64::MAX));
+        metrics.publication_age_seconds.set(unpublished);
         waiting.sort_unstable();
         waiting.truncate(settings.publications_per_turn());
         for (_, uid) in &waiting {
@@ -337,7 +342,19 @@ impl State {
                 account.publish();
             }
         }
-        waiting.len() as u64
+        let published = waiting.len() as u64;
+        self.note_conservation(metrics);
+        published
+    }
+
+    fn note_conservation(&mut self, metrics: &MeterMetrics) {
+        let Self { sight, conservation, .. } = self;
+        conservation.retain(|node| sight.nodes.find("", node).is_some());
+        let Some(spread) = conservation.spread() else { return };
+        for (bound, ratio) in [("lowest", spread.lowest), ("highest", spread.highest)] {
+            // A metric, and no money: here alone a ratio is a floating-point number.
+            metrics.conservation_ratio.with_label_values(&[bound]).set(ratio as f64 / WHOLE as f64);
+        }
     }
 }
 

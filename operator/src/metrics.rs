@@ -223,3 +223,6 @@ fn histogram(name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
         HistogramOpts::new(name, help).buckets(vec![0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,3 +94,24 @@ fn register<C: Collector + Clone + 'static>(
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the agent exports a metric: a second one of its name is refused.
+    fn is_exported(registry: &Registry, name: &str) -> bool {
+        registry.register(Box::new(IntGauge::new(name, "another").unwrap())).is_err()
+    }
+
+    #[test]
+    fn whatever_alerts_and_dashboard_name_is_exported() {
+        let registry = Registry::new();
+        Metrics::new(&registry).unwrap();
+        let named = testkit::chart_metrics::named().unwrap();
+        let ours = named.iter().filter(|name| name.starts_with("agent_"));
+        let missing: Vec<_> = ours.filter(|name| !is_exported(&registry, name)).collect();
+        assert_eq!(missing, Vec::<&String>::new(), "the chart names metrics that the agent does not have");
+        assert!(!is_exported(&registry, "agent_no_such_thing"));
+    }
+}

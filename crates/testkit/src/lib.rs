@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod anvil;
+pub mod chart_metrics;
 pub mod contracts;
 pub mod faulty_rpc;
 pub mod gate;

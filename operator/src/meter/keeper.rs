@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use ledger::{B256, Batch, Entry, Error, Kept, Location, Retention, Store};
-use tokio::time::{Duration, timeout};
+use tokio::time::{Duration, Instant, timeout};
 use usage::Book;
 
 use super::{Meter, State, millis};
@@ -116,7 +116,9 @@ impl Meter {
             return Ok(());
         }
         let batch = Batch { at: millis(now).timestamp().0, entries };
+        let started = Instant::now();
         let written = keeper.write(&batch).await;
+        self.metrics.ledger_commit_seconds.observe(started.elapsed().as_secs_f64());
         let result = if written.is_ok() { "ok" } else { "error" };
         self.metrics.ledger_commits.with_label_values(&[result]).inc();
         match written {

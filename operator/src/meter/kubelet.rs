@@ -132,9 +132,30 @@ impl KubeletClient {
 /// The part of `/stats/summary` that is metered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Summary {
+    /// The node itself.
+    #[serde(default)]
+    pub node: NodeStats,
     /// Pods of the node.
     #[serde(default)]
     pub pods: Vec<PodStats>,
+}
+
+/// The node, as far as it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStats {
+    /// Groups of processes, one of which holds all pods.
+    #[serde(default)]
+    pub system_containers: Vec<SystemContainer>,
+}
+
+/// A group of processes of the node.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct SystemContainer {
+    /// What it is.
+    pub name: String,
+    /// Its CPU.
+    pub cpu: Option<CpuStats>,
 }
 
 /// One pod.

@@ -9,6 +9,8 @@ use usage::Verdict;
 
 use super::{Meter, kubelet::Summary, millis};
 
+/// Scrapes of a node that may be missed before the time without one counts as a gap.
+const GAP: u32 = 3;
 /// Nodes that are asked at the same time.
 const PARALLEL: usize = 8;
 
@@ -49,8 +51,14 @@ impl Meter {
             Ok(summary) => {
                 metrics.scrapes.with_label_values(&["ok"]).inc();
                 // Readings are newer than the look at the clock before the scrape.
-                self.take(&summary, now.saturating_add(started.elapsed()).unwrap_or(now));
-                self.lock().sight.answered(name, millis(now));
+                let read_at = now.saturating_add(started.elapsed()).unwrap_or(now);
+                self.take(&summary, read_at);
+                let mut state = self.lock();
+                state.conservation.take(name, &summary, millis(read_at));
+                let silent = Duration::from_millis(state.sight.answered(name, millis(now)).unwrap_or(0));
+                if silent > self.settings.scrape_interval * GAP {
+                    metrics.gap_seconds.inc_by(silent.as_secs());
+                }
                 Scraped::All
             }
             Err(error) => {

@@ -60,6 +60,8 @@ pub(super) struct MeteredLease {
     pub(super) conditions: Vec<Condition>,
     /// Sequence of the publication that stands in the API, 0 for none.
     pub(super) published: i64,
+    /// Up to when it counts, in Unix seconds; none before the first.
+    pub(super) published_to: Option<i64>,
 }
 
 /// A pod, reduced.
@@ -114,7 +116,15 @@ impl MeteredLease {
                 .filter_map(|type_| condition::find(conditions, type_).cloned())
                 .collect(),
             published: status.and_then(|status| status.usage.as_ref()).map_or(0, |usage| usage.sequence),
+            published_to: status.and_then(|status| status.usage.as_ref()).map(|usage| usage.as_of),
         }
+    }
+
+    /// How many seconds of its term no publication tells of yet.
+    pub(super) fn unpublished_seconds(&self, now: Timestamp) -> i64 {
+        let Some(term) = self.term else { return 0 };
+        let since = self.published_to.unwrap_or(term.started_at).max(term.started_at);
+        now.as_second().min(term.ends_at).saturating_sub(since).max(0)
     }
 }
 
@@ -184,12 +194,14 @@ impl Sight {
         renewed.max(answered).copied().unwrap_or_default()
     }
 
-    /// A kubelet answered what it was asked at this moment.
-    pub(super) fn answered(&mut self, node: &str, at: Millis) {
+    /// A kubelet answered what it was asked at this moment; returns how long it had not, if it ever had.
+    pub(super) fn answered(&mut self, node: &str, at: Millis) -> Option<u64> {
         let Self { nodes, answered, .. } = self;
         answered.retain(|name, _| nodes.find("", name).is_some());
+        let before = answered.get(node).copied();
         let newest = answered.entry(node.to_owned()).or_default();
         *newest = at.max(*newest);
+        before.map(|before| at.since(before))
     }
 
     /// Until when the pod of an event has time to end by itself, as far as is known.

@@ -341,6 +341,28 @@ async fn usage_is_counted_inside_the_term_and_published_at_its_pace() {
 }
 
 #[tokio::test]
+async fn what_is_not_published_and_what_nodes_did_not_tell_shows_in_seconds() {
+    let mut rig = Rig::new().await;
+    let meter = rig.meter();
+    let seconds = || (meter.metrics.publication_age_seconds.get(), meter.metrics.gap_seconds.get());
+    rig.turn(&meter, 5, 1, 100).await;
+    assert_eq!(seconds(), (0, 0));
+    // The term began at second 10, and nothing of it stands in the API yet.
+    rig.turn(&meter, 40, 1, 100).await;
+    assert_eq!(seconds(), (30, 0));
+    rig.take_publications(&meter, 40);
+    rig.turn(&meter, 130, 31, 900).await;
+    assert_eq!(seconds(), (90, 0));
+    // Longer than three scrapes is a gap.
+    rig.turn(&meter, 221, 41, 1000).await;
+    assert_eq!(seconds(), (181, 91));
+    // No publication can tell of more than the term, which ends at second 1000.
+    rig.turn(&meter, 2000, 51, 1000).await;
+    assert_eq!(seconds(), (960, 91 + 1779));
+    assert_eq!(meter.metrics.ledger_commit_seconds.get_sample_count(), 0);
+}
+
+#[tokio::test]
 async fn where_more_leases_wait_than_may_be_published_each_has_its_turn() {
     let rig = Rig::new().await;
     let meter = rig.meter_that_scrapes_every(1);

@@ -41,7 +41,57 @@ pub(super) fn write(folder: &Path) -> anyhow::Result<()> {
                 .with_context(|| format!("failed to write {name}"))?;
         }
     }
+    write_monitoring(folder)?;
     write_own(folder)
+}
+
+/// The kinds of the Prometheus operator, which is no part of the testbed: what the chart uses of them and nothing else.
+fn write_monitoring(folder: &Path) -> anyhow::Result<()> {
+    let text = json!({"type": "string", "minLength": 1});
+    let texts = json!({"type": "object", "additionalProperties": text});
+    let list = |items: Value| json!({"type": "array", "items": items, "minItems": 1});
+    let duration = json!({"type": "string", "pattern": "^[0-9]+[smhd]$"});
+    let rule = closed(
+        &["alert", "expr", "labels", "annotations"],
+        json!({"alert": text, "expr": text, "for": duration, "labels": texts, "annotations": texts}),
+    );
+    let group = closed(&["name", "rules"], json!({"name": text, "rules": list(rule)}));
+    let relabeling = closed(
+        &["sourceLabels", "targetLabel"],
+        json!({"sourceLabels": list(text.clone()), "targetLabel": text}),
+    );
+    let endpoint = closed(
+        &["port"],
+        json!({"port": text, "path": text, "interval": duration, "relabelings": list(relabeling)}),
+    );
+    let monitor = closed(
+        &["selector", "endpoints"],
+        json!({
+            "selector": closed(&["matchLabels"], json!({"matchLabels": texts})),
+            "namespaceSelector": closed(&["matchNames"], json!({"matchNames": list(text.clone())})),
+            "endpoints": list(endpoint),
+        }),
+    );
+    let kinds = [
+        ("prometheusrule", closed(&["groups"], json!({"groups": list(group)}))),
+        ("servicemonitor", monitor),
+    ];
+    for (kind, spec) in kinds {
+        let required = ["apiVersion", "kind", "metadata", "spec"];
+        let object = closed(
+            &required,
+            json!({"apiVersion": text, "kind": text, "metadata": {"type": "object"}, "spec": spec}),
+        );
+        let name = format!("{kind}_v1.json");
+        fs::write(folder.join(&name), serde_json::to_vec(&object)?)
+            .with_context(|| format!("failed to write {name}"))?;
+    }
+    Ok(())
+}
+
+/// An object with these properties and no others.
+fn closed(required: &[&str], properties: Value) -> Value {
+    json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
 }
 
 /// Writes a schema for each kind of our own, out of its definition.
