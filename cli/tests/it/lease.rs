@@ -41,6 +41,14 @@ async fn a_lease_is_ordered_opened_used_paid_and_closed() {
     assert_eq!((&signed["signed"], &signed["last"]), (&json!(true), &json!(false)));
     let usage = world.json(&["usage", &id]).await;
     assert_eq!(usage["signedAmount"], signed["amountCum"]);
+    // What was signed is paid at once; the series says the same, with the transaction.
+    let spent = world.json(&["usage", &id, "--from", "2020-01-01"]).await;
+    assert_eq!((&spent[0]["amount"], &spent[0]["cumulative"]), (&signed["amountCum"], &signed["amountCum"]));
+    assert!(
+        spent[0]["transaction"].is_string() && spent[0]["from"].as_u64() <= spent[0]["to"].as_u64(),
+        "{spent}"
+    );
+    assert_eq!(world.json(&["usage", &id, "--to", "2020-01-01"]).await, json!([]));
 
     let closed = world.json(&["close", &id]).await;
     assert_eq!((&closed["state"], &closed["notice"]), (&json!("closed"), &Value::Null), "{closed}");

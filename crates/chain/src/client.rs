@@ -16,7 +16,7 @@ use crate::deployment::Deployment;
 use crate::eip712::Eip712;
 use crate::revert::Revert;
 use crate::rpc::{At, Block, CallRequest, Rpc, RpcError};
-pub use lookup::ProviderRecord;
+pub use lookup::{Payment, ProviderRecord};
 
 /// A read of the contracts failed.
 #[derive(Debug, thiserror::Error)]

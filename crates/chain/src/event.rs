@@ -384,6 +384,7 @@ pub(crate) mod topics {
     pub(crate) const ORDER_POSTED: B256 = m::OrderPosted::SIGNATURE_HASH;
     pub(crate) const BID_POSTED: B256 = m::BidPosted::SIGNATURE_HASH;
     pub(crate) const LEASE_OPENED: B256 = m::LeaseOpened::SIGNATURE_HASH;
+    pub(crate) const LEASE_SETTLED: B256 = m::LeaseSettled::SIGNATURE_HASH;
     pub(crate) const PROVIDER_REGISTERED: B256 = r::ProviderRegistered::SIGNATURE_HASH;
     pub(crate) const PROVIDER_UPDATED: B256 = r::ProviderUpdated::SIGNATURE_HASH;
 }

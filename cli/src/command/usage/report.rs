@@ -121,7 +121,15 @@ fn measured(dimension: Dimension, used: &UsedResources) -> Option<(Decimal, &'st
     }
 }
 
-pub(super) fn text(report: &Report, money: &Money) -> String {
+impl Report {
+    /// Up to when the provider has counted, and what that costs.
+    pub(super) fn counted(&self) -> (Timestamp, Amount) {
+        (Timestamp(self.as_of), Amount(self.cost.0))
+    }
+}
+
+/// `spent` is a line of bars for a terminal.
+pub(super) fn text(report: &Report, money: &Money, spent: Option<String>) -> String {
     let show = |amount: Decimal| money.show(Amount(amount.0));
     let rows = Dimension::ALL.into_iter().zip(&report.resources).map(|(dimension, of)| {
         let human = |value: Decimal| human(dimension, value.0);
@@ -144,7 +152,8 @@ pub(super) fn text(report: &Report, money: &Money) -> String {
         ("remaining", show(report.remaining)),
         ("funded until", report.funded_until.map_or("-".to_owned(), when)),
     ]);
-    format!("{rows}\n{sums}")
+    let spent = spent.map(|bars| format!("spending       {bars}\n")).unwrap_or_default();
+    format!("{rows}\n{sums}{spent}")
 }
 
 /// One line for each resource, in the units of the chain.

@@ -1,7 +1,7 @@
 //! Looking up single facts that live in logs alone.
 
 use alloy::primitives::{Address, B256};
-use market::{LeaseId, OrderHash, SignedBid};
+use market::{Amount, LeaseId, OrderHash, SignedBid, Timestamp};
 
 use super::{ChainClient, ClientError};
 use crate::event::{ChainEvent, LeaseOpened, LoggedEvent, OrderPosted, topics};
@@ -16,7 +16,33 @@ pub struct ProviderRecord {
     pub attributes_hash: B256,
 }
 
+/// A payment out of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// What left the lease.
+    pub amount: Amount,
+    /// All that has left it then.
+    pub paid: Amount,
+    /// Up to when the lease is settled then.
+    pub as_of: Timestamp,
+    /// The transaction.
+    pub transaction: B256,
+}
+
 impl ChainClient {
+    /// Every payment out of a lease, oldest first.
+    pub async fn payments_of(&self, lease: LeaseId) -> Result<Vec<Payment>, ClientError> {
+        let events =
+            self.find(self.deployment().market, &[Some(topics::LEASE_SETTLED), Some(lease.0)]).await?;
+        let payments = events.into_iter().filter_map(|found| match found.event {
+            ChainEvent::LeaseSettled { amount, paid, as_of, .. } => {
+                Some(Payment { amount, paid, as_of, transaction: found.transaction })
+            }
+            _ => None,
+        });
+        Ok(payments.collect())
+    }
+
     /// How a lease was opened: its terms. None if it was not.
     pub async fn lease_opened(&self, lease: LeaseId) -> Result<Option<LeaseOpened>, ClientError> {
         let events =

@@ -98,8 +98,12 @@ settled        0.0009 TEST
 balance        0.0061 TEST
 remaining      0.005021 TEST
 funded until   2026-01-01T00:38:53Z
+spending       ▁█
 ";
-    let shown: String = text(&report, &money()).lines().map(|line| format!("{}\n", line.trim())).collect();
+    let shown: String = text(&report, &money(), Some("▁█".to_owned()))
+        .lines()
+        .map(|line| format!("{}\n", line.trim()))
+        .collect();
     assert_eq!(shown, expected);
 }
 
