@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::StreamExt as _;
 use gateway_api::{ErrorCode, LeasePhase, LeaseStatus};
+use manifest::ServiceName;
 use market::LeaseId;
 
 use crate::gateway::{Gateway, GatewayError};
 use crate::own_view::{Sight, Watched};
+
+/// Services that are probed at the same time, so that slow ones do not add up. The gateway bounds them for each lease.
+const AT_ONCE: usize = 4;
 
 /// What the provider says of the lease, and what of its services answers.
 #[derive(Debug)]
@@ -24,17 +29,28 @@ pub(crate) async fn round(
     watched: &[Watched],
 ) -> Result<Round, GatewayError> {
     let status = gateway.status(lease).await?;
+    let probes: Vec<_> = watched.iter().map(|watched| probe(gateway, lease, watched)).collect();
+    let mut answers = futures::stream::iter(probes).buffer_unordered(AT_ONCE);
     let (mut sights, mut silent) = (BTreeMap::new(), BTreeSet::new());
-    for watched in watched {
-        let Watched { service, port, path, .. } = watched;
+    while let Some((service, answer)) = answers.next().await {
         // If the way to the gateway broke, that is nobody's fault that could be told from here.
-        let Ok(answer) = gateway.probe(lease, service, *port, path).await else { continue };
+        let Ok(answer) = answer else { continue };
         sights.insert(service.to_string(), sight(service.as_str(), answer, &status));
         if answer == Some(ErrorCode::ServiceUnreachable) {
             silent.insert(service.to_string());
         }
     }
+    drop(answers);
     Ok(Round { status, sights, silent })
+}
+
+async fn probe<'a>(
+    gateway: &Gateway,
+    lease: LeaseId,
+    watched: &'a Watched,
+) -> (&'a ServiceName, Result<Option<ErrorCode>, GatewayError>) {
+    let Watched { service, port, path, .. } = watched;
+    (service, gateway.probe(lease, service, *port, path).await)
 }
 
 /// What an answer means next to what the provider says at the same time.

@@ -216,16 +216,21 @@ async fn a_dead_service_reported_as_running_costs_its_grace_a_lag_and_the_split_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_silent_about_one_lease_holds_up_no_other_and_a_kill_signs_nothing_twice() {
     let rented = Rented::from(Manners::Honest).await;
-    let other: LeaseId = rented.world.deploy().await["leaseId"].as_str().unwrap().parse().unwrap();
     rented.world.provider.ignore(Some(rented.id));
     let args: Vec<&str> = ["agent", "--interval", "1"]
         .into_iter()
         .chain(rented.world.common.iter().map(String::as_str))
         .collect();
     let paid = async |id| rented.world.provider.market.client.lease(id, At::Latest).await.unwrap().paid;
-    let mut signed = Vec::new();
+    let (mut signed, mut opened) = (Vec::new(), None);
     for _ in 0..2 {
         let mut child = rented.world.sandbox.start(&args);
+        // The other lease is opened while the agent runs already.
+        let other: LeaseId = match opened {
+            Some(other) => other,
+            None => rented.world.deploy().await["leaseId"].as_str().unwrap().parse().unwrap(),
+        };
+        opened = Some(other);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::task::block_in_place(|| {
             lines
@@ -245,8 +250,55 @@ async fn a_provider_that_is_silent_about_one_lease_holds_up_no_other_and_a_kill_
     rented.world.provider.ignore(None);
     let ran = rented.world.run(&["agent", "--once"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(paid(other).await >= Amount(signed[1]));
+    assert!(paid(opened.unwrap()).await >= Amount(signed[1]));
     assert!(paid(rented.id).await > Amount::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_killed_while_its_dispute_is_on_its_way_disputes_once() {
+    let rented = Rented::from(Manners::Dead).await;
+    let market = &rented.world.provider.market;
+    rented.look(&[]).await;
+    rented.pass(600).await;
+    rented.look(&[]).await;
+    let claim = rented.world.provider.claim_everything(rented.id).await.unwrap();
+    rented.pass(160).await;
+    rented.look(&[]).await;
+    let owed = rented.owed(claim.at).await;
+    let before = rented.lease().await;
+
+    // Killed when its transaction waits for a block.
+    let nonce = async |block: &str| {
+        let asked = json!([market.tenant.address(), block]);
+        market.client.rpc().request::<Value>("eth_getTransactionCount", asked).await.unwrap()
+    };
+    let args: Vec<&str> = ["agent", "--interval", "600", "--disputes", "automatic"]
+        .into_iter()
+        .chain(rented.world.common.iter().map(String::as_str))
+        .collect();
+    let mut child = rented.world.sandbox.start(&args);
+    let sent = nonce("latest").await;
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(2));
+    while nonce("pending").await == sent {
+        ticks.tick().await;
+        assert_eq!(child.try_wait().unwrap(), None, "it ended without a dispute");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What comes after it looks at the chain, which may have the dispute by now or not.
+    rented.look(&["--disputes", "automatic"]).await;
+    rented.pass(1).await;
+    let again = rented.look(&["--disputes", "automatic"]).await;
+    assert_eq!((again.code, events(&again)), (Some(0), vec![]), "{again:?}");
+
+    let lease = rented.lease().await;
+    assert_eq!((lease.state, lease.paid), (LeaseState::Disputed, owed));
+    // The stake is a twentieth of what is contested, once.
+    let contested = claim.cum.saturating_sub(owed);
+    let left = before.balance.saturating_sub(owed.saturating_sub(before.paid));
+    assert_eq!(lease.balance, left.saturating_sub(Amount(contested.0 / 20)));
+    let account = market.client.available(market.tenant.address(), At::Latest).await.unwrap();
+    assert_eq!(account, Amount::ZERO);
 }
 
 #[tokio::test(flavor = "multi_thread")]
