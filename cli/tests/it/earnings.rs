@@ -4,8 +4,8 @@ use alloy_primitives::B256;
 use chain::At;
 use market::{Amount, OrderHash, Statement};
 use serde_json::{Value, json};
-use testkit::TestMarket;
 use testkit::test_market::BOND;
+use testkit::{Fault, FaultyRpc, TestMarket};
 
 use crate::run::{Ran, Sandbox};
 
@@ -32,7 +32,11 @@ async fn market_with_a_paid_lease() -> TestMarket {
 }
 
 fn run(sandbox: &Sandbox, market: &TestMarket, args: &[&str]) -> Ran {
-    let (url, provider) = (market.anvil.url(), market.provider.address().to_string());
+    run_through(market.anvil.url(), sandbox, market, args)
+}
+
+fn run_through(url: &str, sandbox: &Sandbox, market: &TestMarket, args: &[&str]) -> Ran {
+    let provider = market.provider.address().to_string();
     let common = ["--deployment", "deployment.json", "--rpc", url, "--provider", &provider];
     let args: Vec<&str> =
         ["provider", "earnings"].into_iter().chain(common).chain(args.iter().copied()).collect();
@@ -96,6 +100,30 @@ async fn the_books_of_a_final_block_end_there_and_those_of_nobody_are_empty() {
     let ran = tokio::task::block_in_place(|| sandbox.run(&[&args[..], &["-o", "json"]].concat()));
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&report["lines"], &report["balances"], ran.code), (&json!([]), &json!([]), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_leaves_logs_out_is_found_out_and_one_that_hands_out_few_is_asked_often() {
+    let market = market_with_a_paid_lease().await;
+    let sandbox = Sandbox::new();
+    sandbox.write("deployment.json", &serde_json::to_string(market.deployment()).unwrap());
+    let honest = run(&sandbox, &market, &["-o", "json"]);
+    let proxy = FaultyRpc::start(market.anvil.url()).await.unwrap();
+    proxy.set(Fault::MaxLogRange(3));
+    let patient = run_through(&proxy.url(), &sandbox, &market, &["-o", "json"]);
+    assert_eq!((patient.code, patient.stdout), (Some(0), honest.stdout));
+    assert!(proxy.count("eth_getLogs") > 20, "{}", proxy.count("eth_getLogs"));
+
+    let deployment = *market.deployment();
+    let account = format!("account in {}: 0 by the events, 1 by the contract", deployment.token);
+    let bond = format!("bond: 0 by the events, {} by the contract", BOND.0);
+    for (contract, difference) in [(deployment.market, account), (deployment.registry, bond)] {
+        proxy.set(Fault::NoLogsOf(contract));
+        let ran = run_through(&proxy.url(), &sandbox, &market, &["-o", "json"]);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!((ran.code, report["equal"].as_bool()), (Some(1), Some(false)), "{ran:?}");
+        assert!(ran.stderr.contains(&difference), "{}", ran.stderr);
+    }
 }
 
 #[test]
