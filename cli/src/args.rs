@@ -79,7 +79,7 @@ impl Command {
     /// Whether its result has lines that can be written as CSV.
     fn has_lines(&self) -> bool {
         match self {
-            Self::Usage(args) => args.has_lines(),
+            Self::Usage(_) => true,
             Self::Provider(command) => command.has_lines(),
             _ => false,
         }

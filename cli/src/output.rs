@@ -101,15 +101,14 @@ pub(crate) fn table<const N: usize>(
 }
 
 /// CSV (RFC 4180, but lines end as on Unix) with a header row.
-pub(crate) fn csv_lines<const N: usize>(
-    header: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
+pub(crate) fn csv_lines<'a, R: AsRef<[String]>>(
+    header: impl IntoIterator<Item = &'a str>,
+    rows: impl IntoIterator<Item = R>,
 ) -> String {
-    let line = |cells: &[String]| {
-        format!("{}\n", cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(","))
-    };
-    let rows = rows.into_iter().map(|row| line(&row));
-    std::iter::once(line(&header.map(str::to_owned))).chain(rows).collect()
+    let line = |cells: Vec<String>| format!("{}\n", cells.join(","));
+    let header = line(header.into_iter().map(csv_cell).collect());
+    let rows = rows.into_iter().map(|row| line(row.as_ref().iter().map(|cell| csv_cell(cell)).collect()));
+    std::iter::once(header).chain(rows).collect()
 }
 
 fn csv_cell(cell: &str) -> String {

@@ -37,13 +37,6 @@ enum Command {
     Verify(verify::Args),
 }
 
-impl Args {
-    /// Whether the result has lines that can be written as CSV.
-    pub(crate) fn has_lines(&self) -> bool {
-        self.command.is_none()
-    }
-}
-
 pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
     let (id, period) = match args {
         Args { command: Some(Command::Verify(args)), .. } => return verify::run(context, &args),

@@ -78,6 +78,16 @@ fn a_statement_follows_from_its_evidence_and_from_no_other() {
     });
     assert_eq!(report, expected);
 
+    // As CSV it is the series that was proved, to the statement's second. A span ends with the last look in it.
+    let csv = sandbox.run(&["usage", "verify", "bundle", "--statement", "statement.json", "-o", "csv"]);
+    let lines: Vec<&str> = csv.stdout.lines().collect();
+    let header = "span,start,until,uptime,cpu,memory,storage,gpu,egress,leased_ips,devices,used_cpu_ns,used_memory_byte_s,\
+        network_rx_byte,network_tx_byte";
+    assert_eq!((csv.code, lines.len(), lines[0]), (Some(0), 1 + 3 + 31, header));
+    let first = format!("hour,{START},{},0,{},0,0,0,0,0,0,0,0,0,0", START + 3500, 3500 * 250);
+    let last = format!("five_minutes,{0},{0},0,{1},0,0,0,0,0,0,0,0,0,0", START + 9000, 9000 * 250);
+    assert_eq!((lines[1], lines[34]), (first.as_str(), last.as_str()));
+
     let verify = |bundle: &str, statement: &StatementProposal| {
         sandbox.write("other", bundle);
         sandbox.write("statement.json", &serde_json::to_string(statement).unwrap());

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use alloy_primitives::B256;
 use anyhow::Context as _;
 use gateway_api::{ResourceUsage, StatementProposal};
-use market::{LeaseId, Timestamp, Usage};
+use market::{Dimension, LeaseId, Timestamp, Usage};
 use serde::Serialize;
 use usage::{
     bundle,
-    verify::{Claimed, verify},
+    rollup::{Rollup, Span},
+    verify::{Claimed, Evidence, verify},
 };
 
 use crate::context::Context;
 use crate::exit::{Kind, Stop};
-use crate::output::fields;
+use crate::output::{csv_lines, fields};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -71,7 +72,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         from_the_beginning: verified.from_the_beginning,
         statement_proved: statement.is_some(),
     };
-    context.output.print(&report, |report| {
+    let csv = |_: &Report| series(&evidence);
+    let text = |report: &Report| {
         fields([
             ("lease", report.lease_id.to_string()),
             ("meter root", report.meter_root.to_string()),
@@ -83,7 +85,32 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
             ),
             ("statement", if report.statement_proved { "proved" } else { "none to compare with" }.to_owned()),
         ])
-    })
+    };
+    context.form.print(&report, text, csv)
+}
+
+/// Every rollup that was recomputed, with the totals at its end: what was used when, proved.
+fn series(evidence: &Evidence) -> String {
+    let Evidence { hours, fives, cut, .. } = evidence;
+    let hours = hours.iter().map(|hour| &hour.rollup).chain([&cut.hour]);
+    let rollups = hours.chain(fives).chain([&cut.five]);
+    let used = ["used_cpu_ns", "used_memory_byte_s", "network_rx_byte", "network_tx_byte"];
+    let allocated = Dimension::ALL.map(Dimension::name);
+    let header = ["span", "start", "until"].into_iter().chain(allocated).chain(used);
+    csv_lines(header, rollups.filter_map(row))
+}
+
+/// None of a rollup whose sums are no numbers, which evidence that holds has not.
+fn row(rollup: &Rollup) -> Option<Vec<String>> {
+    let usage::Totals { allocated, used } = rollup.after()?.totals();
+    let span = match rollup.span {
+        Span::Hour => "hour",
+        Span::FiveMinutes => "five_minutes",
+    };
+    let used = [used.cpu_ns, used.memory_byte_seconds, used.network_rx_bytes, used.network_tx_bytes];
+    let times = [rollup.start, rollup.until.timestamp().0].map(|second| second.to_string());
+    let numbers = allocated.0.into_iter().chain(used).map(|number| number.to_string());
+    Some([span.to_owned()].into_iter().chain(times).chain(numbers).collect())
 }
 
 fn refused(what: &str, why: impl std::error::Error) -> Stop {
