@@ -100,9 +100,10 @@ impl OwnView {
         }
     }
 
-    /// Remembers what the provider says.
-    pub(crate) fn propose(&mut self, proposal: &StatementProposal) {
-        if self.proposed.is_none_or(|before| before.as_of <= proposal.as_of) {
+    /// Remembers what the provider says. A proposal for a time to come says nothing, and would hide all that follow.
+    pub(crate) fn propose(&mut self, proposal: &StatementProposal, now: Timestamp) {
+        let is_newest = self.proposed.is_none_or(|before| before.as_of <= proposal.as_of);
+        if is_newest && proposal.as_of <= now.0 {
             self.proposed = Some(Proposed { as_of: proposal.as_of, usage: proposal.usage });
         }
     }

@@ -129,7 +129,7 @@ impl<'a> Follower<'a> {
                     return Ok(Left::Closed);
                 }
                 Effect::Probe => self.probe(now).await.map(Some),
-                Effect::Exchange => self.exchange().await.map(Some),
+                Effect::Exchange => self.exchange(now).await.map(Some),
                 Effect::Write(_) => self.write().await,
             };
             match event {
@@ -219,14 +219,14 @@ impl<'a> Follower<'a> {
     }
 
     /// Signs or refuses what the provider proposes.
-    async fn exchange(&mut self) -> anyhow::Result<Event> {
+    async fn exchange(&mut self, chain_time: Timestamp) -> anyhow::Result<Event> {
         let gateway = self.connect().await?;
         let proposal = match gateway.proposal_if_any(self.policy.lease).await {
             Ok(Some(proposal)) => proposal,
             Ok(None) => return Ok(Event::NothingNew),
             Err(error) => return self.unreachable(error),
         };
-        self.seen.view.propose(&proposal);
+        self.seen.view.propose(&proposal, now().max(chain_time));
         self.env.home.save_observed(self.policy.lease, &self.seen.view)?;
         let signer = Countersigner {
             home: &self.env.home,

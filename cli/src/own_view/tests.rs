@@ -147,8 +147,8 @@ fn the_newest_proposal_is_the_providers_own_word() {
         settled_cum: Decimal(0),
     };
     let mut view = OwnView::default();
-    for (as_of, cpu) in [(10, 1), (30, 3), (20, 9)] {
-        view.propose(&proposal(as_of, cpu));
+    for (as_of, cpu) in [(10, 1), (30, 3), (20, 9), (41, 7)] {
+        view.propose(&proposal(as_of, cpu), Timestamp(40));
     }
     let observed = Observed { view: &view, watched: &[] };
     assert_eq!(observed.proposed(), Some((Usage([0, 3, 0, 0, 0, 0, 0, 0]), Timestamp(30))));

@@ -172,7 +172,7 @@ proptest! {
             prop_assert_eq!(owed(&own, &claim), claim.cum);
             prop_assert_eq!(check(ID, &own, &proposal).map(|it| it.amount_cum.0), Ok(proposal.amount_cum.0));
             // What is not signed in time is still the provider's word.
-            view.propose(&proposal);
+            view.propose(&proposal, Timestamp(as_of));
             if arrives {
                 previous = Some(proposal);
             }
