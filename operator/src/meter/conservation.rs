@@ -200,7 +200,11 @@ mod tests {
     fn a_kubelet_that_tells_of_no_group_is_not_judged() {
         let mut sums = Conservation::default();
         for second in [0, 4_000] {
-            sums.take("a", &serde_json::from_value(json!({"node": {}, "pods": []})).unwrap(), at(second));
+            for containers in [json!([]), json!([{}, {"name": "pods"}, {"name": "pods", "cpu": {}}])] {
+                let told = json!({"node": {"systemContainers": containers}, "pods": []});
+                sums.take("a", &serde_json::from_value(told).unwrap(), at(second));
+            }
+            sums.take("a", &serde_json::from_value(json!({"node": {}})).unwrap(), at(second));
         }
         assert_eq!(sums.spread(), None);
     }

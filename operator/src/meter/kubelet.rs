@@ -153,9 +153,18 @@ pub struct NodeStats {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SystemContainer {
     /// What it is.
+    #[serde(default)]
     pub name: String,
     /// Its CPU.
-    pub cpu: Option<CpuStats>,
+    pub cpu: Option<GroupCpu>,
+}
+
+/// CPU counter of a group. Nothing in it is required: pods are metered whatever a kubelet says of groups.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupCpu {
+    /// CPU time since the start.
+    pub usage_core_nano_seconds: Option<u64>,
 }
 
 /// One pod.
