@@ -55,6 +55,7 @@ pub async fn open(client: &Client, manager: &str, id: LeaseId, manifest: &Value)
         desired: DesiredState::Running,
         term: None,
         settlement: None,
+        suspension: None,
     };
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name.manifest_secret()},

@@ -23,15 +23,17 @@ mod statement;
 
 use market::Timestamp;
 
-pub use effect::{Answer, Effect, LeaseCall, Record, Refusal, Telling};
+pub use effect::{
+    Answer, Basis, Effect, LeaseCall, ReclaimCause, Record, Refusal, Telling, UnsignedNews,
+};
 pub use event::{
     BidOutcome, CallOutcome, ChainNews, Event, Head, ManifestUpload, OpenedLease, ReplyId, SignedUpload,
     WriteFailure,
 };
-pub use lease::LeaseRecord;
+pub use lease::{LeaseRecord, Unsigned};
 pub use object::ManifestSecret;
 pub use refusals::RefusedProposal;
-pub use state::{LeaseView, Rules, State};
+pub use state::{Acknowledgement, LeaseView, Rules, State};
 pub use statement::{NoProposal, Proposal};
 
 /// Folds `event` into `state` and returns what is to be done about it.

@@ -3,7 +3,7 @@
 //! ```text
 //! order ─▶ checks, in this order, all of them ─▶ no reason: Place(bid)
 //!          token · deadline · requirements · tier · attributes · duration · resources · storage class ·
-//!          capacity · rate · deposit · tenant funds · standing · outstanding bids
+//!          capacity · rate · deposit · tenant funds · unsigned · standing · outstanding bids
 //!                                             └▶ any reason: Decline(all reasons)
 //! ```
 //! One file per check in `checks`. Every reason is a value that machines can count, and all of them are reported, not the first alone.
@@ -60,6 +60,8 @@ pub struct Case<'a> {
     pub facts: &'a Facts,
     /// Bids that may still be accepted.
     pub outstanding: u32,
+    /// What the tenant has not signed for here, if a lease of it is over a bound for that.
+    pub held_against: Option<Amount>,
     pub now: Timestamp,
 }
 

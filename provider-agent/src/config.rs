@@ -3,6 +3,7 @@
 //! Unknown keys are errors that name their path. Secrets are file paths, never values, so this file can be reviewed and kept in Git.
 //! `config-minimal.toml` and `config-maximal.toml` beside this crate are the documentation; tests load both.
 
+mod gate;
 mod units;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use alloy::primitives::Address;
 use serde::Deserialize;
 
+pub use gate::{Gate, ReclaimAfter, Suspending};
 pub use units::{Bytes, Decimal, Seconds, UnitError};
 
 /// Why a configuration cannot be used.
@@ -254,6 +256,8 @@ pub struct Settlement {
     pub warn_before: Seconds,
     /// How long after the end the tenant may take to sign before the agent claims alone.
     pub countersign_timeout: Seconds,
+    /// What follows from usage that is not signed.
+    pub gate: Gate,
 }
 
 /// How often everything is rebuilt from the chain and the cluster.
@@ -310,6 +314,9 @@ impl Config {
         }
         if self.offer.tiers.is_empty() {
             return contradiction("offer.tiers", "offer at least one tier");
+        }
+        if let Some((path, reason)) = self.settlement.gate.contradiction() {
+            return contradiction(path, reason);
         }
         if self.chain.poll_interval == Seconds(0) || self.resync.interval == Seconds(0) {
             return contradiction(
@@ -388,6 +395,7 @@ impl Default for Settlement {
             longest_hold: Seconds(7 * 24 * 3600),
             warn_before: Seconds(24 * 3600),
             countersign_timeout: Seconds(3600),
+            gate: Gate::default(),
         }
     }
 }

@@ -93,21 +93,26 @@ impl Shared {
             Effect::Resync => self.resync().await,
             Effect::Confirm(ids) => self.confirm(ids).await,
             Effect::Decline(bid) => self.decline(*bid).await,
-            Effect::Reclaim(bid) => self.reclaim(*bid).await,
+            Effect::Reclaim { bid, cause } => self.reclaim(*bid, cause).await,
             Effect::Settle(statements) => self.settle(statements).await,
             Effect::Claim(claims) => self.claim(claims).await,
             Effect::Finalize(bids) => self.finalize(bids).await,
             Effect::Resolve(bid) => self.resolve(*bid).await,
-            Effect::ApplyComputeLease { lease, object } => self.apply_compute_lease(lease, &object).await,
-            Effect::StoreManifest { lease, secret, object, reply } => {
-                self.store_manifest(lease, &secret, &object, reply).await;
+            Effect::ApplyComputeLease { lease, object, basis } => {
+                self.apply_compute_lease(lease, &object, basis).await;
             }
-            Effect::StoreStatement { lease, object, reply } => {
-                self.store_statement(lease, &object, reply).await;
+            Effect::StoreManifest { lease, secret, object, basis, reply } => {
+                self.store_manifest(lease, &secret, &object, basis, reply).await;
+            }
+            Effect::StoreStatement { lease, object, basis, reply } => {
+                self.store_statement(lease, &object, basis, reply).await;
             }
             Effect::DeleteComputeLease { lease, name } => self.delete_compute_lease(lease, &name).await,
             Effect::WarnOfFunds { lease, until, object } => {
                 self.warn_of_funds(lease, until, object.as_deref()).await;
+            }
+            Effect::TellOfUnsigned { lease, news, object } => {
+                self.tell_of_unsigned(lease, news, &object).await;
             }
             Effect::Record(record) => self.record(&record),
             // Handled by the loop, which holds the callers.

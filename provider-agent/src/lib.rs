@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod bidding;
+pub mod gate;
 pub mod inventory;
 pub mod pricing;
 pub mod settling;

@@ -1,7 +1,7 @@
 //! The agent's metrics. Labels are closed enums; no ids, no names, no error texts.
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// The handles.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Metrics {
     pub foreign_objects: IntCounter,
     pub disputes: IntCounter,
     pub statement_refusals: IntCounterVec,
+    pub unacknowledged: IntGaugeVec,
+    pub leases_suspended: IntGauge,
 }
 
 impl Metrics {
@@ -82,6 +84,20 @@ impl Metrics {
                 "agent_statement_refusals_total",
                 "Proposed statements that tenants' clients refused to sign, by their reason.",
                 &["reason"],
+            )?,
+            unacknowledged: register(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "agent_unacknowledged_value",
+                        "What running leases have used and nobody signed, in millionths of a token, by what follows.",
+                    ),
+                    &["standing"],
+                )?,
+            )?,
+            leases_suspended: gauge(
+                "agent_leases_suspended",
+                "Running leases that are paused because their tenants do not sign.",
             )?,
         })
     }

@@ -84,6 +84,12 @@ pub fn parse_amount(key: &'static str, tokens: Decimal, decimals: u8) -> Result<
     u128::try_from(quotient).map(Amount).map_err(|_| Error::Amount(key))
 }
 
+/// An amount in millionths of a token, rounded down: what a metric can hold whatever the token's decimals.
+pub fn millionths(amount: Amount, decimals: u8) -> i64 {
+    let scaled = U256::from(amount.0) * U256::from(1_000_000) / power_of_ten(u32::from(decimals));
+    i64::try_from(scaled).unwrap_or(i64::MAX)
+}
+
 fn parse_price(dimension: Dimension, tokens: Decimal, decimals: u8, units: u64) -> Result<Price, Error> {
     // The mantissa has at most 100 bits and the power at most 10^(18 + 18) in practice; saturation would be caught as too large.
     let scaled = U256::from(tokens.mantissa).saturating_mul(power_of_ten(u32::from(decimals) + 18));
@@ -154,6 +160,15 @@ mod tests {
         let huge = Pricing { lease_hour: Some(decimal("999999999999999999999999999999")), ..pricing() };
         assert_eq!(PriceList::new(&huge, 18), Err(Error::PriceTooLarge(Dimension::Uptime)));
         assert_eq!(PriceList::new(&huge, 255), Err(Error::PriceTooLarge(Dimension::Uptime)));
+    }
+
+    #[test]
+    fn what_a_metric_holds_does_not_depend_on_the_decimals_of_the_token() {
+        assert_eq!(millionths(Amount(1_500_000), 6), 1_500_000);
+        assert_eq!(millionths(Amount(1_500_000_999_999_999_999), 18), 1_500_000);
+        assert_eq!(millionths(Amount(3), 0), 3_000_000);
+        assert_eq!(millionths(Amount(u128::MAX), 6), i64::MAX);
+        assert_eq!(millionths(Amount(u128::MAX), 255), 0);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::cluster::{ClusterCache, follow_compute_leases};
 use crate::config::{Config, Seconds};
 use crate::effects::{Effects, Shared};
 use crate::follow::Follow;
+use crate::gate::GateRules;
 use crate::gateway::connections::{Bounded, bound_requests};
 use crate::gateway::{self, Gateway, tls};
 use crate::inbox::{AgentHandle, Callers, Message, QUEUE};
@@ -116,7 +117,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let gateway = tokio::spawn(serving);
 
     let state = State::new(rules(&config, policy, &chain, windows)?);
-    let core = Core::new(state, effects, metrics);
+    let core = Core::new(state, effects, metrics, deployment.token_decimals);
     core.run(inbox, shutdown.clone()).await;
     shutdown.cancel();
     gateway.await.context("the gateway's task ended badly")??;
@@ -148,12 +149,14 @@ pub struct Core {
     callers: Callers,
     effects: Effects,
     metrics: Metrics,
+    /// Of the token that prices are in.
+    decimals: u8,
 }
 
 impl Core {
     /// A core that has learnt nothing yet.
-    pub fn new(state: State, effects: Effects, metrics: Metrics) -> Self {
-        Self { state, callers: Callers::default(), effects, metrics }
+    pub fn new(state: State, effects: Effects, metrics: Metrics, decimals: u8) -> Self {
+        Self { state, callers: Callers::default(), effects, metrics, decimals }
     }
 
     /// Takes one message after the other until shutdown.
@@ -202,6 +205,16 @@ impl Core {
             let count = |leases| i64::try_from(leases).unwrap_or(i64::MAX);
             self.metrics.leases.set(count(self.state.unfinished_leases()));
             self.metrics.leases_running_out.set(count(self.state.leases_running_out()));
+            let unsigned = self.state.unsigned();
+            self.metrics.leases_suspended.set(count(unsigned.leases_suspended));
+            for (standing, amount) in [
+                ("in_time", unsigned.in_time),
+                ("announced", unsigned.announced),
+                ("suspended", unsigned.suspended),
+            ] {
+                let millionths = pricing::millionths(amount, self.decimals);
+                self.metrics.unacknowledged.with_label_values(&[standing]).set(millionths);
+            }
         }
     }
 }
@@ -336,6 +349,7 @@ pub fn rules(
         countersign_timeout: config.settlement.countersign_timeout.0,
         resync_interval: config.resync.interval.0,
         warn_before: config.settlement.warn_before.0,
+        gate: GateRules::new(&config.settlement.gate, decimals)?,
     })
 }
 

@@ -52,6 +52,7 @@ impl SettlingRules {
             longest_hold: Seconds(longest_hold),
             warn_before: _,
             countersign_timeout: _,
+            gate: _,
         } = *settlement;
         let coin_price = coin_price.map(|price| parse_amount("settlement.coin_price", price, decimals));
         Ok(Self {

@@ -97,6 +97,7 @@ mod tests {
             message: String::new(),
             manifest_hash: None,
             term: None,
+            acknowledgement: None,
             services: vec![service],
         }
     }

@@ -217,6 +217,7 @@ impl Provider {
             message: String::new(),
             manifest_hash: accepted.map(Into::into),
             term: None,
+            acknowledgement: None,
             services: accepted.map(|_| web).into_iter().collect(),
         }
     }

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use spec::{ChainRef, DesiredState, ManifestRef, ResourceLimits, Settlement, Term, TierName};
+use spec::{ChainRef, DesiredState, ManifestRef, ResourceLimits, Settlement, Suspension, Term, TierName};
 use status::{FinalLog, ImageStatus, LeaseUsage, Phase, Rollout, ServiceStatus};
 
 /// A lease of this cluster's resources, opened on chain. Written by the provider agent.
@@ -78,6 +78,10 @@ pub struct ComputeLeaseSpec {
     /// Newest statement that the tenant signed. Kept here so that a restarted agent loses nothing; the operator ignores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settlement: Option<Settlement>,
+    /// Whether the agent is about to pause the lease, or has paused it, because the tenant does not sign for its usage.
+    /// A pause without it is somebody else's, and the agent leaves that alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Suspension>,
 }
 
 /// What was observed in the cluster. The meter owns `usage` and the conditions Metered and UsageFinal, the operator all else.

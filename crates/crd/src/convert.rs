@@ -55,7 +55,7 @@ pub enum Error {
 /// Result with this module's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A spec whose every field was parsed. `settlement` is left out: only the agent reads it.
+/// A spec whose every field was parsed. `settlement` and `suspension` are left out: they are the agent's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseSpec {
     /// Lease id on chain.
@@ -152,6 +152,7 @@ impl TryFrom<&LeaseSpec> for ComputeLeaseSpec {
             desired: spec.desired,
             term: spec.term.as_ref().map(Term::try_from).transpose()?,
             settlement: None,
+            suspension: None,
         })
     }
 }

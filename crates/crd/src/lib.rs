@@ -25,7 +25,7 @@ pub use compute_lease::{
     ComputeLease, ComputeLeaseSpec, ComputeLeaseStatus,
     spec::{
         ChainRef, DesiredState, ManifestRef, PreviousManifest, ResourceLimits, Settlement,
-        SettlementStatement, Term, TierName,
+        SettlementStatement, Suspension, SuspensionReason, Term, TierName,
     },
     status::{
         FinalLog, HostStatus, ImageStatus, LeaseUsage, Phase, PodStatus, PortProtocol, PortStatus,

@@ -74,6 +74,8 @@ pub const AWAITING_PODS: &str = "AwaitingPods";
 pub const PODS_NOT_READY: &str = "PodsNotReady";
 /// Nothing runs because the spec says so.
 pub const PAUSED: &str = "Paused";
+/// Nothing runs because the tenant has not signed for its usage.
+pub const SUSPENDED_UNSIGNED: &str = "SuspendedUnsigned";
 /// A new revision of the manifest is being tried.
 pub const ROLLING_OUT: &str = "RollingOut";
 /// The newest revision of the manifest runs.

@@ -24,7 +24,9 @@ pub use provider::ProviderInfo;
 pub use refusal::{RefusalReason, StatementRefusal};
 pub use replay::{NonceCache, NonceRefused};
 pub use statement::{SignedStatementBody, StatementProposal, UsageHashMismatch};
-pub use status::{HostStatus, LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble};
+pub use status::{
+    Acknowledgement, HostStatus, LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble,
+};
 pub use usage::{ResourceUsage, UsageReport, UsedResources};
 
 /// Largest manifest upload.

@@ -3,6 +3,8 @@
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 
+use crate::{Decimal, StatementRefusal};
+
 /// How far a lease's workloads are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LeasePhase {
@@ -42,9 +44,36 @@ pub struct LeaseStatus {
     /// The billed term, once it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<Term>,
+    /// What of the usage is signed. Absent while the lease does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledgement: Option<Acknowledgement>,
     /// The services.
     #[serde(default)]
     pub services: Vec<ServiceStatus>,
+}
+
+/// What of a running lease's usage is signed, and what follows if no more is. Moments are unix seconds of the chain's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acknowledgement {
+    /// What the metered usage costs in all.
+    pub due_cum: Decimal,
+    /// What of it is signed or paid.
+    pub acknowledged_cum: Decimal,
+    /// Up to when.
+    pub acknowledged_to: u64,
+    /// When the provider suspends the lease, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspends_at: Option<u64>,
+    /// Since when it is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended_since: Option<u64>,
+    /// When the provider ends it, with the notice that the bid gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaims_at: Option<u64>,
+    /// The newest proposal that the tenant refused to sign, if the provider remembers one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<StatementRefusal>,
 }
 
 /// The billed term.

@@ -92,6 +92,7 @@ pub fn lease(number: u32, manifest: &ValidManifest) -> Result<ComputeLease> {
         // Nothing is metered, so the operator's requests are the whole of it.
         term: None,
         settlement: None,
+        suspension: None,
     };
     Ok(ComputeLease::new(name.as_str(), spec))
 }

@@ -5,12 +5,15 @@
 //! happens, the chain holds one transaction for each thing that was meant.
 //!
 //! Reading order: [`life`] (one lease's life), [`market`] (the chain, the tenant, and what is on chain in the end), [`process`]
-//! (the agent and its journal), [`node`] (room to sell).
+//! (the agent and its journal), [`node`] (room to sell). [`unsigned`] is another story on the same [`stage`]: tenants that do not
+//! sign for what they use.
 
 mod life;
 mod market;
 mod node;
 mod process;
+mod stage;
+mod unsigned;
 
 use anyhow::{Context, Result};
 

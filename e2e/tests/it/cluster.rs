@@ -363,6 +363,7 @@ pub(crate) fn lease_of(id: LeaseId, manifest: &ValidManifest) -> ComputeLease {
             desired: DesiredState::Running,
             term: None,
             settlement: None,
+            suspension: None,
         },
     )
 }

@@ -98,6 +98,7 @@ impl Side {
             desired: DesiredState::Running,
             term: None,
             settlement: None,
+            suspension: None,
         };
         let mut lease = ComputeLease::new(self.name(settings).as_str(), spec);
         lease.metadata.namespace = Some(settings.system_namespace.clone());

@@ -73,7 +73,8 @@ pub fn notices(old: &ComputeLeaseStatus, new: &ComputeLeaseStatus) -> Vec<Notice
 }
 
 /// Conditions whose turning to a reason is told.
-const TOLD: [(&str, &str); 5] = [
+const TOLD: [(&str, &str); 6] = [
+    (condition::READY, reason::SUSPENDED_UNSIGNED),
     (condition::USAGE_COLLECTED, reason::METER_SILENT),
     (condition::UPDATED, reason::ROLLED_BACK),
     (condition::UPDATED, reason::CANNOT_ROLL_BACK),

@@ -6,7 +6,7 @@ mod update;
 use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
-    ComputeLease, ComputeLeaseStatus, FinalLog, Phase,
+    ComputeLease, ComputeLeaseStatus, FinalLog, Phase, Suspension, SuspensionReason,
     condition::{self, ConditionStatus},
     reason,
 };
@@ -91,7 +91,7 @@ pub fn compute(observation: Observation<'_>) -> ComputeLeaseStatus {
         Outcome::Refused { reason, message } => refused(&mut draft, reason, message),
         Outcome::Accepted { lease: validated, applied } => {
             accepted(&mut draft, validated, pods, refused_pods);
-            progress(&mut draft, validated, applied);
+            progress(&mut draft, lease, validated, applied);
             if applied == Applied::Complete {
                 update::track(&mut draft, lease, validated, pods, settings);
             }
@@ -162,9 +162,11 @@ fn accepted(
     }
 }
 
-fn progress(draft: &mut Draft, lease: &Validated, applied: Applied) {
+fn progress(draft: &mut Draft, object: &ComputeLease, lease: &Validated, applied: Applied) {
     let (reason, message) = match applied {
-        Applied::Complete if lease.activity == Activity::Paused => return paused(draft, lease),
+        Applied::Complete if lease.activity == Activity::Paused => {
+            return paused(draft, lease, object.spec.suspension);
+        }
         Applied::Complete => return running(draft, lease),
         Applied::AwaitingQuota => (reason::AWAITING_QUOTA, "waiting until the namespace's quota is in force"),
         Applied::NamespaceConflict => {
@@ -190,13 +192,32 @@ fn progress(draft: &mut Draft, lease: &Validated, applied: Applied) {
 }
 
 /// One text while pods still stop and after, so that a pause costs one write.
-fn paused(draft: &mut Draft, lease: &Validated) {
-    let message = "paused: nothing runs, and the volumes are kept";
+fn paused(draft: &mut Draft, lease: &Validated, suspension: Option<Suspension>) {
+    // One that is only announced paused nothing.
+    let (reason, message) = match suspension.filter(|suspension| suspension.since.is_some()) {
+        None => (reason::PAUSED, "paused: nothing runs, and the volumes are kept"),
+        Some(suspension) => (reason::SUSPENDED_UNSIGNED, suspended(suspension.reason)),
+    };
     draft.status.namespace = Some(lease.name.to_string());
     draft.set(condition::PROVISIONED, ConditionStatus::True, reason::OBJECTS_APPLIED, "");
-    draft.set(condition::READY, ConditionStatus::False, reason::PAUSED, message);
+    draft.set(condition::READY, ConditionStatus::False, reason, message);
     draft.status.phase = Phase::Paused;
     draft.status.message = Some(message.to_owned());
+}
+
+/// What a tenant whose lease is suspended reads.
+fn suspended(reason: SuspensionReason) -> &'static str {
+    match reason {
+        SuspensionReason::NeverSigned => {
+            "suspended until its usage is signed, which it never was: nothing runs, and the volumes are kept"
+        }
+        SuspensionReason::SignedTooLongAgo => {
+            "suspended until its newest usage is signed: nothing runs, and the volumes are kept"
+        }
+        SuspensionReason::TooMuchUnsigned => {
+            "suspended until its tenant signs for what its leases used: nothing runs, and the volumes are kept"
+        }
+    }
 }
 
 fn running(draft: &mut Draft, lease: &Validated) {

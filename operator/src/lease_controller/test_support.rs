@@ -148,6 +148,7 @@ pub(crate) fn lease(yaml: &str) -> ComputeLease {
             desired: DesiredState::Running,
             term: None,
             settlement: None,
+            suspension: None,
         },
     );
     lease.metadata.namespace = Some(SYSTEM.to_owned());

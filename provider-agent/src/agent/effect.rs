@@ -1,7 +1,7 @@
 //! What the core can ask for. Closed; `effects` is the only module that carries them out.
 
 use crd::ComputeLease;
-use market::{Address, Bid, LeaseId, OrderHash, Signature64, Statement, Timestamp, Usage};
+use market::{Address, Amount, Bid, LeaseId, OrderHash, Signature64, Statement, Timestamp, Usage};
 
 use crate::agent::{ManifestSecret, Proposal, RefusedProposal, ReplyId};
 use crate::bidding::DeclineReason;
@@ -30,8 +30,11 @@ pub enum Effect {
     Confirm(Vec<LeaseId>),
     /// Give an open lease back: full refund, no penalty.
     Decline(Box<Bid>),
-    /// End a lease that its money does not cover.
-    Reclaim(Box<Bid>),
+    /// End a lease, at once if its money does not cover it, otherwise after the notice period.
+    Reclaim {
+        bid: Box<Bid>,
+        cause: ReclaimCause,
+    },
     Settle(Vec<(Statement, Signature64)>),
     Claim(Vec<(Box<Bid>, Usage)>),
     Finalize(Vec<Bid>),
@@ -41,18 +44,21 @@ pub enum Effect {
     ApplyComputeLease {
         lease: LeaseId,
         object: Box<ComputeLease>,
+        basis: Basis,
     },
     /// Write the Secret, then the object that names it, then answer.
     StoreManifest {
         lease: LeaseId,
         secret: ManifestSecret,
         object: Box<ComputeLease>,
+        basis: Basis,
         reply: ReplyId,
     },
     /// Write the object with the newest statement, then answer.
     StoreStatement {
         lease: LeaseId,
         object: Box<ComputeLease>,
+        basis: Basis,
         reply: ReplyId,
     },
     /// Delete the object and its Secret.
@@ -70,8 +76,41 @@ pub enum Effect {
         until: Timestamp,
         object: Option<Box<ComputeLease>>,
     },
+    /// Tell people what follows from usage that a tenant does not sign.
+    TellOfUnsigned {
+        lease: LeaseId,
+        news: UnsignedNews,
+        object: Box<ComputeLease>,
+    },
     /// Count and log.
     Record(Record),
+}
+
+/// What the cluster held when a write was decided on. Whatever somebody changed since is shown to the core instead of being written over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// No object.
+    Absent,
+    /// An object of this generation, which is the number of its spec.
+    Generation(i64),
+}
+
+/// Why the provider ends a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReclaimCause {
+    /// The full rate since the last settlement eats the whole balance.
+    Unfunded,
+    /// It has been suspended too long, with so much paid.
+    Unsigned { paid: Amount },
+}
+
+/// A turn in the life of a lease whose tenant does not sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnsignedNews {
+    /// It will be suspended.
+    Announced { unsigned: Amount, at: Timestamp },
+    Suspended { unsigned: Amount },
+    Resumed,
 }
 
 /// The transactions about leases.

@@ -7,6 +7,7 @@ mod chain_action;
 mod cluster_action;
 mod dispute;
 mod funds;
+mod unsigned;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use super::statement::Proposal;
 use crate::inventory::Shown;
 
 pub(super) use chain_action::ChainAction;
+pub use unsigned::Unsigned;
+pub(super) use unsigned::{Account, account};
 
 /// The proposals that a tenant may still sign.
 const REMEMBERED_PROPOSALS: usize = 16;

@@ -1,17 +1,18 @@
 //! The `ComputeLease` that a lease should have, computed from the chain's lease and what the object itself remembers.
 //!
-//! The object is applied whole. What only it remembers (the manifest's place, the signed statement, that it was told to end) is carried over.
+//! The object is applied whole. What only it remembers (the manifest's place, the signed statement, a suspension, that it was
+//! told to end) is carried over.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crd::compute_lease::spec::{Settlement, SettlementStatement, Term};
 use crd::convert::{BilledTerm, LeaseSpec, ManifestSource};
-use crd::{ComputeLease, ComputeLeaseSpec, DesiredState};
+use crd::{ComputeLease, ComputeLeaseSpec, DesiredState, Suspension};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use market::{B256, Lease, LeaseState, Tier, Timestamp};
 
-use super::effect::Effect;
+use super::effect::{Basis, Effect};
 use super::lease::{LeaseRecord, WaitingWrite};
 use super::state::Rules;
 
@@ -46,25 +47,52 @@ pub(super) fn next(
     let id = record.id;
     // A Secret is owned by the object, so the object comes first.
     let Some(observed) = record.compute.clone() else {
-        return Some(Effect::ApplyComputeLease { lease: id, object: object(record, rules, spec) });
+        return Some(apply(record, rules, spec));
     };
+    let basis = Basis::of(record);
     match record.waiting.pop_front() {
         Some(WaitingWrite::Manifest { secret, reply }) => {
             let manifest = manifest_ref(observed.spec.manifest.as_ref(), &secret);
             let object = object(record, rules, ComputeLeaseSpec { manifest: Some(manifest), ..spec });
-            Some(Effect::StoreManifest { lease: id, secret, object, reply })
+            Some(Effect::StoreManifest { lease: id, secret, object, basis, reply })
         }
         Some(WaitingWrite::Statement { signed, reply }) => {
             // Numbers that do not fit the wire were refused when the statement was proposed.
             let statement = SettlementStatement::try_from(signed.as_ref()).ok()?;
             let settlement = Some(Settlement { statement });
             let object = object(record, rules, ComputeLeaseSpec { settlement, ..spec });
-            Some(Effect::StoreStatement { lease: id, object, reply })
+            Some(Effect::StoreStatement { lease: id, object, basis, reply })
         }
-        None if observed.spec != spec => {
-            Some(Effect::ApplyComputeLease { lease: id, object: object(record, rules, spec) })
-        }
+        None if observed.spec != spec => Some(apply(record, rules, spec)),
         None => None,
+    }
+}
+
+/// The write that lets a lease run or not; none while its object is not known, or if nothing would change.
+pub(super) fn hold(
+    record: &LeaseRecord,
+    lease: &Lease,
+    rules: &Rules,
+    chain_time: Timestamp,
+    desired: DesiredState,
+    suspension: Option<Suspension>,
+) -> Option<Effect> {
+    let observed = record.compute.as_ref()?;
+    let spec = ComputeLeaseSpec { desired, suspension, ..spec(record, lease, None, rules, chain_time)? };
+    (observed.spec != spec).then(|| apply(record, rules, spec))
+}
+
+fn apply(record: &LeaseRecord, rules: &Rules, spec: ComputeLeaseSpec) -> Effect {
+    let object = object(record, rules, spec);
+    Effect::ApplyComputeLease { lease: record.id, object, basis: Basis::of(record) }
+}
+
+impl Basis {
+    fn of(record: &LeaseRecord) -> Self {
+        match &record.compute {
+            None => Self::Absent,
+            Some(object) => Self::Generation(object.metadata.generation.unwrap_or_default()),
+        }
     }
 }
 
@@ -98,7 +126,7 @@ fn spec(
         desired: if was_ended || is_over {
             DesiredState::Ended
         } else {
-            // Whoever paused the lease resumes it.
+            // The gate pauses and resumes what it paused itself; whoever else paused the lease resumes it.
             observed.map_or(DesiredState::Running, |spec| spec.desired)
         },
         term,
@@ -106,6 +134,7 @@ fn spec(
     let mut spec = ComputeLeaseSpec::try_from(&spec).ok()?;
     spec.manifest = observed.and_then(|spec| spec.manifest.clone());
     spec.settlement = observed.and_then(|spec| spec.settlement.clone());
+    spec.suspension = observed.and_then(|spec| spec.suspension);
     // A term may not be taken back, even if a reorganisation undid the confirmation.
     spec.term = spec.term.or_else(|| observed.and_then(|spec| spec.term));
     Some(spec)

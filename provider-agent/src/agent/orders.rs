@@ -149,6 +149,7 @@ impl State {
             policy: &self.rules.policy,
             facts,
             outstanding,
+            held_against: self.unsigned.held_against(record.order.tenant),
             now,
         });
         match decision {

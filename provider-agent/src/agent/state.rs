@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use chain::Eip712;
 use crd::ComputeLease;
-use market::{Address, Bid, Lease, LeaseId, LeaseState, OrderHash, Timestamp, Windows};
+use market::{Address, Amount, Bid, Lease, LeaseId, LeaseState, OrderHash, Timestamp, Windows};
 
 use super::effect::{Effect, Record};
 use super::event::{ChainNews, Head, OpenedLease};
-use super::lease::LeaseRecord;
+use super::lease::{Account, LeaseRecord, Unsigned, account};
 use super::orders::{OrderRecord, OutstandingBid};
+use super::refusals::RefusedProposal;
 use crate::bidding::Policy;
+use crate::gate::{GateRules, Hold};
 use crate::settling::SettlingRules;
 
 /// The constants of a run.
@@ -31,6 +33,7 @@ pub struct Rules {
     pub resync_interval: u64,
     /// Seconds before its money runs out at which a lease is warned of.
     pub warn_before: u64,
+    pub gate: GateRules,
 }
 
 /// Everything the core knows.
@@ -45,6 +48,8 @@ pub struct State {
     /// Leases that are over and cleaned up. A replayed log must not bring them back.
     pub(super) closed: BTreeSet<LeaseId>,
     pub(super) resynced_at: Option<Timestamp>,
+    /// A cache of the last tick's, for orders and for people; decisions about leases never read it.
+    pub(super) unsigned: Unsigned,
 }
 
 /// A lease as the gateway needs it.
@@ -54,6 +59,22 @@ pub struct LeaseView {
     pub bid: Box<Bid>,
     pub lease: Lease,
     pub compute: Option<Arc<ComputeLease>>,
+    /// Absent while it does not run.
+    pub acknowledgement: Option<Acknowledgement>,
+}
+
+/// What of a running lease's usage is signed, and what follows if no more is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    pub due: Amount,
+    /// Signed or paid.
+    pub acknowledged: Amount,
+    /// Up to when.
+    pub acknowledged_to: Timestamp,
+    pub suspends_at: Option<Timestamp>,
+    pub suspended_since: Option<Timestamp>,
+    pub reclaims_at: Option<Timestamp>,
+    pub refusal: Option<RefusedProposal>,
 }
 
 impl State {
@@ -68,6 +89,7 @@ impl State {
             leases: BTreeMap::new(),
             closed: BTreeSet::new(),
             resynced_at: None,
+            unsigned: Unsigned::default(),
         }
     }
 
@@ -75,7 +97,26 @@ impl State {
     pub fn lease_view(&self, id: LeaseId) -> Option<LeaseView> {
         let record = self.leases.get(&id)?;
         let lease = record.lease.filter(|lease| lease.state != LeaseState::None)?;
-        Some(LeaseView { id, bid: record.bid.clone(), lease, compute: record.compute.clone() })
+        let (bid, compute) = (record.bid.clone(), record.compute.clone());
+        Some(LeaseView { id, bid, lease, compute, acknowledgement: self.acknowledgement(record) })
+    }
+
+    fn acknowledgement(&self, record: &LeaseRecord) -> Option<Acknowledgement> {
+        let chain_time = self.chain_time();
+        let Account { due, acknowledged, debt } = account(record, chain_time)?;
+        let gate = &self.rules.gate;
+        Some(Acknowledgement {
+            due,
+            acknowledged,
+            acknowledged_to: debt.since,
+            suspends_at: gate.suspends_at(&debt, self.unsigned.of(record.bid.tenant), chain_time),
+            suspended_since: match debt.hold {
+                Hold::Suspended { since } => Some(since),
+                Hold::Free | Hold::Announced { .. } | Hold::Lifted | Hold::Foreign => None,
+            },
+            reclaims_at: gate.reclaims_at(&debt),
+            refusal: record.refusal.map(|kept| kept.refused),
+        })
     }
 
     /// The newest block.
@@ -210,6 +251,7 @@ impl State {
         let all: Vec<_> = self.leases.keys().copied().collect();
         effects.extend(self.converge(all, now));
         effects.extend(self.settle_what_pays(now));
+        effects.extend(self.hold_what_is_unsigned(now));
         effects.extend(self.warn_of_empty_leases(now));
         effects
     }

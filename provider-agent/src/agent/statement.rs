@@ -29,12 +29,34 @@ pub(super) fn allocated(object: &ComputeLease) -> Option<Usage> {
     object.status.as_ref()?.usage.as_ref()?.allocated().ok()
 }
 
+/// What was metered, and what it costs in all.
+struct Metered {
+    usage: Usage,
+    meter_root: B256,
+    as_of: Timestamp,
+    /// Whether nothing more is going to be metered.
+    is_last: bool,
+    due: Amount,
+}
+
 /// What the tenant should sign now.
 pub(super) fn propose(
     record: &LeaseRecord,
     lease: &Lease,
     chain_time: Timestamp,
 ) -> Result<Proposal, NoProposal> {
+    let Metered { usage, meter_root, as_of, is_last, due } = metered(record, lease, chain_time)?;
+    let usage_hash = usage::usage_hash(&usage, as_of, meter_root);
+    let statement = Statement { lease_id: record.id, amount_cum: due, as_of, usage_hash, last: is_last };
+    Ok(Proposal { statement, usage, meter_root, settled: lease.paid })
+}
+
+/// What a proposal would ask for in all, if there is anything to propose.
+pub(super) fn due_now(record: &LeaseRecord, lease: &Lease, chain_time: Timestamp) -> Option<Amount> {
+    metered(record, lease, chain_time).ok().map(|metered| metered.due)
+}
+
+fn metered(record: &LeaseRecord, lease: &Lease, chain_time: Timestamp) -> Result<Metered, NoProposal> {
     let object = record.compute.as_deref().ok_or(NoProposal::NoNewUsage)?;
     let started_at = lease.started_at.ok_or(NoProposal::NotStarted)?;
     let metered = object.status.as_ref().and_then(|status| status.usage.as_ref());
@@ -42,8 +64,8 @@ pub(super) fn propose(
     let unreadable = |_| NoProposal::NoNewUsage;
     let usage = metered.allocated().map_err(unreadable)?;
     let meter_root = metered.meter_root().map_err(unreadable)?;
-    let last = is_final(object, lease, chain_time);
-    let as_of = if last {
+    let is_last = is_final(object, lease, chain_time);
+    let as_of = if is_last {
         lease.end_at
     } else {
         metered.as_of().map_err(unreadable)?.min(chain_time).min(lease.end_at)
@@ -51,10 +73,8 @@ pub(super) fn propose(
     if as_of < lease.last_as_of || as_of < started_at {
         return Err(NoProposal::NoNewUsage);
     }
-    let amount_cum = due(&record.bid, lease, &usage, as_of).ok_or(NoProposal::NoNewUsage)?;
-    let usage_hash = usage::usage_hash(&usage, as_of, meter_root);
-    let statement = Statement { lease_id: record.id, amount_cum, as_of, usage_hash, last };
-    Ok(Proposal { statement, usage, meter_root, settled: lease.paid })
+    let due = due(&record.bid, lease, &usage, as_of).ok_or(NoProposal::NoNewUsage)?;
+    Ok(Metered { usage, meter_root, as_of, is_last, due })
 }
 
 /// What is owed in all at `as_of`: usage at the bid's prices, within the interval's cap and the lease's money, never below what is paid.

@@ -6,6 +6,7 @@ mod leases;
 mod orders;
 mod refusals;
 mod requests;
+mod unsigned;
 
 use chain::Eip712;
 use crd::convert::LeaseSpec;
@@ -18,6 +19,8 @@ use market::{
 
 use super::*;
 use crate::bidding::tests::{NOW, cluster, facts, order, policy, requirements};
+use crate::config::Suspending;
+use crate::gate::GateRules;
 use crate::settling::SettlingRules;
 
 const MARKET: Address = Address::repeat_byte(0x99);
@@ -48,6 +51,13 @@ fn rules() -> Rules {
         countersign_timeout: 300,
         resync_interval: 60,
         warn_before: 0,
+        gate: GateRules {
+            suspending: Suspending::Disabled,
+            first: 1800,
+            later: 3600,
+            most_per_tenant: None,
+            reclaim_after: None,
+        },
     }
 }
 
@@ -159,6 +169,15 @@ fn applied(spec: crd::ComputeLeaseSpec) -> Box<ComputeLease> {
     object.metadata.namespace = Some("leasehold-system".into());
     object.metadata.labels = Some([(crd::labels::LEASE.to_owned(), name.label_value().to_owned())].into());
     Box::new(object)
+}
+
+fn apply(spec: crd::ComputeLeaseSpec, basis: Basis) -> Effect {
+    Effect::ApplyComputeLease { lease: id(), object: applied(spec), basis }
+}
+
+/// The end of a lease whose money is gone.
+fn reclaim() -> Effect {
+    Effect::Reclaim { bid: Box::new(bid()), cause: ReclaimCause::Unfunded }
 }
 
 /// The object as the API server gives it back.

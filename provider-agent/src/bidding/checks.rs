@@ -14,12 +14,13 @@ mod storage_class;
 mod tenant_funds;
 mod tier;
 mod token;
+mod unsigned;
 
 use super::{Case, DeclineReason};
 
 type Check = fn(&Case<'_>, &mut Vec<DeclineReason>);
 
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     token::check,
     deadline::check,
     requirements::check,
@@ -31,6 +32,7 @@ const CHECKS: [Check; 13] = [
     capacity::check,
     rate::check,
     tenant_funds::check,
+    unsigned::check,
     standing::check,
     outstanding::check,
 ];

@@ -55,6 +55,10 @@ pub enum DeclineReason {
         available: Amount,
         minimum: Amount,
     },
+    /// A lease of the tenant's has used too much, or for too long, unsigned.
+    TenantDoesNotSign {
+        unsigned: Amount,
+    },
     ProviderInactive,
     /// The registry names another operator key.
     OperatorNotAuthorised,
@@ -104,6 +108,7 @@ impl DeclineReason {
             Self::RateUnusable => "rate_unusable",
             Self::DepositTooSmall { .. } => "deposit_too_small",
             Self::TenantUnderfunded { .. } => "tenant_underfunded",
+            Self::TenantDoesNotSign { .. } => "tenant_does_not_sign",
             Self::ProviderInactive => "provider_inactive",
             Self::OperatorNotAuthorised => "operator_not_authorised",
             Self::OperatorKeyExpired { .. } => "operator_key_expired",
@@ -133,6 +138,7 @@ impl DeclineReason {
             | Self::NoCapacity
             | Self::NoStorage
             | Self::TenantUnderfunded { .. }
+            | Self::TenantDoesNotSign { .. }
             | Self::ProviderInactive
             | Self::OperatorNotAuthorised
             | Self::OperatorKeyExpired { .. }

@@ -130,6 +130,7 @@ struct Setting {
     policy: Policy,
     facts: Facts,
     outstanding: u32,
+    held_against: Option<Amount>,
 }
 
 fn decision(spoil: impl FnOnce(&mut Setting)) -> BidDecision {
@@ -140,6 +141,7 @@ fn decision(spoil: impl FnOnce(&mut Setting)) -> BidDecision {
         policy: policy(),
         facts: facts(),
         outstanding: 0,
+        held_against: None,
     };
     spoil(&mut setting);
     let inventory = Inventory::new(&setting.cluster, setting.policy.storage_capacity, &[]);
@@ -151,6 +153,7 @@ fn decision(spoil: impl FnOnce(&mut Setting)) -> BidDecision {
         policy: &setting.policy,
         facts: &setting.facts,
         outstanding: setting.outstanding,
+        held_against: setting.held_against,
         now: NOW,
     })
 }
@@ -280,6 +283,7 @@ fn all_reasons_are_reported_in_the_order_of_the_checks() {
     let declined = decision(|s| {
         s.order.token = Address::ZERO;
         s.requirements.tier = Tier::Sandboxed;
+        s.held_against = Some(Amount(5));
         s.facts.standing.activity = Activity::Inactive;
     });
     assert_eq!(
@@ -287,6 +291,7 @@ fn all_reasons_are_reported_in_the_order_of_the_checks() {
         BidDecision::Decline(vec![
             DeclineReason::TokenNotAccepted,
             DeclineReason::TierNotOffered { tier: Tier::Sandboxed },
+            DeclineReason::TenantDoesNotSign { unsigned: Amount(5) },
             DeclineReason::ProviderInactive,
         ])
     );

@@ -31,9 +31,23 @@ fn the_maximal_example_sets_every_key() {
         ["chain", "provider", "gateway", "kubernetes", "admin", "pricing"].map(keys),
         [6, 2, 7, 4, 1, 8]
     );
-    assert_eq!(["terms", "offer", "limits", "settlement", "resync"].map(keys), [11, 3, 5, 7, 1]);
+    assert_eq!(["terms", "offer", "limits", "settlement", "resync"].map(keys), [11, 3, 5, 8, 1]);
+    assert_eq!(document["settlement"]["gate"].as_table().unwrap().len(), 5);
     assert_eq!(config.chain.deployment.map(|deployment| deployment.token_decimals), Some(6));
     assert_eq!(config.pricing.cpu_core_hour, Some(Decimal { mantissa: 1, scale: 2 }));
+}
+
+#[test]
+fn a_suspended_lease_is_given_up_after_a_time_or_never() {
+    let gate = |text: &str| Config::parse(&format!("{MINIMAL}\n[settlement.gate]\n{text}")).map(|c| c.settlement.gate);
+    assert_eq!(gate("").unwrap(), Gate::default());
+    assert_eq!(gate("reclaim_after = \"never\"").unwrap().reclaim_after, ReclaimAfter::Never);
+    let after = ReclaimAfter::After(Seconds(7200));
+    assert_eq!(gate("reclaim_after = \"2h\"").unwrap().reclaim_after, after);
+    assert_eq!(gate("suspend = \"disabled\"").unwrap().suspend, Suspending::Disabled);
+    for text in ["reclaim_after = \"ever\"", "suspend = \"on\"", "suspend = true", "most = \"1\""] {
+        assert!(gate(text).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -74,6 +88,10 @@ fn contradictions_name_the_key_and_the_way_out() {
         (
             format!("{MINIMAL}\n[terms]\nstart_window = \"60s\"\ndecline_margin = \"60s\"\n"),
             "terms.decline_margin: must be shorter than terms.start_window",
+        ),
+        (
+            format!("{MINIMAL}\n[settlement.gate]\nlater = \"59s\"\n"),
+            "settlement.gate: first and later must be at least 60s, or nobody could sign in time",
         ),
         (format!("{MINIMAL}\n[offer]\ntiers = []\n"), "offer.tiers: offer at least one tier"),
     ];

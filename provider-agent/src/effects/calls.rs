@@ -10,7 +10,7 @@ use market::{
 };
 
 use super::Shared;
-use crate::agent::{CallOutcome, Event, LeaseCall};
+use crate::agent::{CallOutcome, Event, LeaseCall, ReclaimCause};
 
 impl Shared {
     pub(super) async fn confirm(&self, ids: Vec<LeaseId>) {
@@ -34,17 +34,46 @@ impl Shared {
         .await;
     }
 
-    pub(super) async fn reclaim(&self, bid: Bid) {
+    /// Nothing but this ends a tenant's workload from our side: what is unfunded by the chain's own rule, and what stays suspended for what is
+    /// unsigned, after the notice period.
+    pub(super) async fn reclaim(&self, bid: Bid, cause: ReclaimCause) {
+        let items = self.with_ids(vec![bid]);
+        if let (ReclaimCause::Unsigned { .. }, [(lease, _)]) = (cause, items.as_slice())
+            && let Some(outcome) = self.why_not_give_up(*lease).await
+        {
+            let finished = Event::CallFinished { call: LeaseCall::Reclaim, leases: vec![*lease], outcome };
+            return self.deliver(finished).await;
+        }
         self.call(
             LeaseCall::Reclaim,
-            self.with_ids(vec![bid]),
-            |_, lease, now| {
-                // Only what is unfunded by the chain's own rule: nothing else ends a tenant's workload from our side.
-                lease.is_running(now) && funded_until(lease).is_some_and(|until| until <= now)
+            items,
+            |bid, lease, now| match cause {
+                ReclaimCause::Unfunded => {
+                    lease.is_running(now) && funded_until(lease).is_some_and(|until| until <= now)
+                }
+                ReclaimCause::Unsigned { paid } => {
+                    let ends_at = now.saturating_add(bid.notice_period.into());
+                    lease.is_running(now) && lease.paid == paid && ends_at < lease.end_at
+                }
             },
             |_| self.chain.calls().reclaim(&bid),
         )
         .await;
+    }
+
+    /// An end on chain is for good, so the object is read again: a person may have set the lease going this very second.
+    async fn why_not_give_up(&self, lease: LeaseId) -> Option<CallOutcome> {
+        match self.is_suspended(lease).await {
+            Ok(true) => {
+                tracing::warn!(%lease, "the tenant of a suspended lease signed nothing: ending it after the notice period");
+                None
+            }
+            Ok(false) => Some(CallOutcome::Unneeded),
+            Err(error) => {
+                tracing::warn!(%lease, error = &error as &dyn std::error::Error, "failed to read a ComputeLease");
+                Some(CallOutcome::Failed)
+            }
+        }
     }
 
     pub(super) async fn settle(&self, statements: Vec<(Statement, Signature64)>) {

@@ -16,12 +16,35 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Shared;
-use crate::agent::{Answer, Event, ManifestSecret, Refusal, ReplyId, WriteFailure};
+use crate::agent::{Answer, Basis, Event, ManifestSecret, Refusal, ReplyId, WriteFailure};
 
 /// An object whose lease the chain does not know is kept this long: the node may lag, or a reorganisation may be under way.
 const UNKNOWN_GRACE: u64 = 600;
 /// The longest one write may take, with its reads. An API server that never answers must not hold a lease for ever.
 const LONGEST_WRITE: Duration = Duration::from_secs(60);
+/// Somebody else writes the status of the object all the time, and each of its writes may come between a look and a write of ours.
+const ATTEMPTS: u32 = 5;
+
+/// What became of a write.
+enum Written {
+    /// It is in the cluster.
+    Applied(Box<ComputeLease>),
+    /// The cluster holds another object than it was decided on, or none any more: nothing was written.
+    Found(Option<Box<ComputeLease>>),
+}
+
+impl Written {
+    fn is_applied(&self) -> bool {
+        matches!(self, Self::Applied(_))
+    }
+
+    fn object(self) -> Option<Box<ComputeLease>> {
+        match self {
+            Self::Applied(object) => Some(object),
+            Self::Found(object) => object,
+        }
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 enum WriteError {
@@ -46,9 +69,20 @@ async fn bounded<T>(write: impl Future<Output = Result<T, WriteError>>) -> Resul
 }
 
 impl Shared {
-    pub(super) async fn apply_compute_lease(&self, lease: LeaseId, object: &ComputeLease) {
-        let written = bounded(self.apply_unless_richer(lease, object)).await;
-        self.write_finished(lease, written.map(|object| Some(Box::new(object)))).await;
+    pub(super) async fn apply_compute_lease(&self, lease: LeaseId, object: &ComputeLease, basis: Basis) {
+        let written = bounded(self.apply_allowed(lease, object, basis)).await;
+        self.write_finished(lease, written.map(Written::object)).await;
+    }
+
+    /// Whether the object, read now, still says that it is suspended for what is unsigned.
+    pub(super) async fn is_suspended(&self, lease: LeaseId) -> Result<bool, kube::Error> {
+        let api: Api<ComputeLease> = Api::namespaced(self.kubernetes.clone(), &self.namespace);
+        let present = api.get_opt(&crd::lease_name(lease)).await?;
+        Ok(present.is_some_and(|present| {
+            let suspension = present.spec.suspension;
+            present.spec.desired == DesiredState::Paused
+                && suspension.is_some_and(|suspension| suspension.since.is_some())
+        }))
     }
 
     pub(super) async fn store_manifest(
@@ -56,25 +90,39 @@ impl Shared {
         lease: LeaseId,
         secret: &ManifestSecret,
         object: &ComputeLease,
+        basis: Basis,
         reply: ReplyId,
     ) {
-        let written = bounded(self.try_store_manifest(lease, secret, object)).await;
-        if written.is_ok() {
-            tracing::info!(%lease, "manifest stored");
-        }
-        let answer = written.as_ref().map(|_| Answer::ManifestStored).map_err(|_| Refusal::NotStored);
-        self.deliver(Event::RequestDone { reply, answer }).await;
-        self.write_finished(lease, written.map(|object| Some(Box::new(object)))).await;
+        let written = bounded(self.try_store_manifest(lease, secret, object, basis)).await;
+        self.stored(lease, written, Answer::ManifestStored, reply).await;
     }
 
-    pub(super) async fn store_statement(&self, lease: LeaseId, object: &ComputeLease, reply: ReplyId) {
-        let written = bounded(self.apply_allowed(lease, object)).await;
-        if written.is_ok() {
-            tracing::info!(%lease, "signed statement stored");
+    pub(super) async fn store_statement(
+        &self,
+        lease: LeaseId,
+        object: &ComputeLease,
+        basis: Basis,
+        reply: ReplyId,
+    ) {
+        let written = bounded(self.apply_allowed(lease, object, basis)).await;
+        self.stored(lease, written, Answer::StatementStored, reply).await;
+    }
+
+    /// Answers who waits for a write, and tells the core what the cluster holds.
+    async fn stored(
+        &self,
+        lease: LeaseId,
+        written: Result<Written, WriteError>,
+        answer: Answer,
+        reply: ReplyId,
+    ) {
+        let is_stored = written.as_ref().is_ok_and(Written::is_applied);
+        if is_stored {
+            tracing::info!(%lease, ?answer, "stored for the tenant");
         }
-        let answer = written.as_ref().map(|_| Answer::StatementStored).map_err(|_| Refusal::NotStored);
+        let answer = if is_stored { Ok(answer) } else { Err(Refusal::NotStored) };
         self.deliver(Event::RequestDone { reply, answer }).await;
-        self.write_finished(lease, written.map(|object| Some(Box::new(object)))).await;
+        self.write_finished(lease, written.map(Written::object)).await;
     }
 
     pub(super) async fn delete_compute_lease(&self, lease: LeaseId, name: &str) {
@@ -93,30 +141,13 @@ impl Shared {
         self.deliver(Event::WriteFinished { lease, outcome }).await;
     }
 
-    /// Applies the object, unless the one in the cluster remembers what this one does not: the manifest's place, or a signed statement.
-    /// The core makes such an object when it has not seen the present one yet, after a restart or beside a late watch; it is shown to it instead.
-    async fn apply_unless_richer(
+    /// Applies the object if the chain, read now, has the lease, and has ended it where the object ends it.
+    async fn apply_allowed(
         &self,
         lease: LeaseId,
         object: &ComputeLease,
-    ) -> Result<ComputeLease, WriteError> {
-        let api: Api<ComputeLease> = Api::namespaced(self.kubernetes.clone(), &self.namespace);
-        let name = object.metadata.name.clone().unwrap_or_default();
-        let present = api
-            .get_opt(&name)
-            .await
-            .map_err(|source| WriteError::Kubernetes { kind: "ComputeLease", source })?;
-        match present {
-            Some(present) if is_richer(&present, object) => {
-                tracing::info!(%lease, "found a ComputeLease that was not seen yet");
-                Ok(present)
-            }
-            Some(_) | None => self.apply_allowed(lease, object).await,
-        }
-    }
-
-    /// Applies the object if the chain, read now, has the lease, and has ended it where the object ends it.
-    async fn apply_allowed(&self, lease: LeaseId, object: &ComputeLease) -> Result<ComputeLease, WriteError> {
+        basis: Basis,
+    ) -> Result<Written, WriteError> {
         let (leases, now) = self.leases_now(&[lease]).await?;
         let present = leases.first().ok_or(WriteError::Unneeded)?;
         let allowed = match (present.state, object.spec.desired) {
@@ -129,7 +160,39 @@ impl Shared {
         if !allowed {
             return Err(WriteError::Unneeded);
         }
-        self.apply("ComputeLease", object).await
+        self.apply_onto(lease, object, basis).await
+    }
+
+    /// Applies the object over the very spec that it was decided on. The core may not have seen the present one yet, after a restart or beside a
+    /// late watch: it may hold a signed statement, or a pause of somebody's. It is shown to the core instead of being written over.
+    async fn apply_onto(
+        &self,
+        lease: LeaseId,
+        object: &ComputeLease,
+        basis: Basis,
+    ) -> Result<Written, WriteError> {
+        let api: Api<ComputeLease> = Api::namespaced(self.kubernetes.clone(), &self.namespace);
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let present = api
+                .get_opt(&name)
+                .await
+                .map_err(|source| WriteError::Kubernetes { kind: "ComputeLease", source })?;
+            let Some(version) = version_of(present.as_ref(), basis) else {
+                tracing::info!(%lease, "found another ComputeLease than was seen");
+                return Ok(Written::Found(present.map(Box::new)));
+            };
+            let mut object = object.clone();
+            // What changes between the look and the write makes the server refuse it.
+            object.metadata.resource_version = version;
+            match self.apply("ComputeLease", &object).await {
+                Err(WriteError::Kubernetes { source: kube::Error::Api(status), .. })
+                    if status.code == 409 && attempt < ATTEMPTS => {}
+                applied => return applied.map(|object| Written::Applied(Box::new(object))),
+            }
+        }
     }
 
     async fn try_store_manifest(
@@ -137,7 +200,8 @@ impl Shared {
         lease: LeaseId,
         secret: &ManifestSecret,
         object: &ComputeLease,
-    ) -> Result<ComputeLease, WriteError> {
+        basis: Basis,
+    ) -> Result<Written, WriteError> {
         let api: Api<ComputeLease> = Api::namespaced(self.kubernetes.clone(), &self.namespace);
         let name = object.metadata.name.clone().unwrap_or_default();
         let owner =
@@ -145,7 +209,7 @@ impl Shared {
         let secret = manifest_secret(&self.namespace, &owner, secret).ok_or(WriteError::NoUid)?;
         // The Secret first: the operator must find it as soon as the object names it.
         self.apply("Secret", &secret).await?;
-        self.apply_allowed(lease, object).await
+        self.apply_allowed(lease, object, basis).await
     }
 
     /// Deletes the object, then its Secret. What is gone already is done.
@@ -212,12 +276,15 @@ impl Shared {
     }
 }
 
-fn is_richer(present: &ComputeLease, object: &ComputeLease) -> bool {
-    let (present, object) = (&present.spec, &object.spec);
-    (present.manifest.is_some() && present.manifest != object.manifest)
-        || (present.settlement.is_some() && present.settlement != object.settlement)
-        // The core only carries Running and Paused over, so another value there is a newer one.
-        || (present.desired != object.desired && object.desired != DesiredState::Ended)
+/// The version that a write may replace: none if it makes the object. `None` if the cluster holds something else than the write's basis.
+fn version_of(present: Option<&ComputeLease>, basis: Basis) -> Option<Option<String>> {
+    match (present, basis) {
+        (None, Basis::Absent) => Some(None),
+        (Some(present), Basis::Generation(seen)) if present.metadata.generation == Some(seen) => {
+            Some(present.metadata.resource_version.clone())
+        }
+        (Some(_), Basis::Absent | Basis::Generation(_)) | (None, Basis::Generation(_)) => None,
+    }
 }
 
 /// The Secret goes when its owner goes, whoever deletes that.
@@ -257,7 +324,7 @@ fn age(object: &ComputeLease, now: Timestamp) -> u64 {
 mod tests {
     use super::*;
 
-    fn object(manifest: Option<i64>, desired: DesiredState) -> ComputeLease {
+    fn object(generation: i64) -> ComputeLease {
         let spec = crd::ComputeLeaseSpec {
             lease_id: String::new(),
             tenant: String::new(),
@@ -265,29 +332,26 @@ mod tests {
             chain: crd::ChainRef { chain_id: 1, market: String::new() },
             tier: crd::TierName::Strict,
             limits: crd::ResourceLimits::default(),
-            manifest: manifest.map(|revision| crd::ManifestRef {
-                secret_name: "s".into(),
-                hash: "0x".into(),
-                revision,
-                previous: None,
-            }),
-            desired,
+            manifest: None,
+            desired: DesiredState::Running,
             term: None,
             settlement: None,
+            suspension: None,
         };
-        ComputeLease::new("lease", spec)
+        let mut object = ComputeLease::new("lease", spec);
+        object.metadata.generation = Some(generation);
+        object.metadata.resource_version = Some("77".to_owned());
+        object
     }
 
     #[test]
-    fn an_object_that_was_not_seen_yet_keeps_what_only_it_remembers() {
-        let fresh = object(None, DesiredState::Running);
-        assert!(is_richer(&object(Some(1), DesiredState::Running), &fresh));
-        assert!(is_richer(&object(None, DesiredState::Ended), &fresh));
-        assert!(!is_richer(&fresh, &fresh));
-        assert!(is_richer(&object(None, DesiredState::Paused), &fresh));
-        assert!(is_richer(&fresh, &object(None, DesiredState::Paused)));
-        assert!(!is_richer(&object(None, DesiredState::Paused), &object(None, DesiredState::Ended)));
-        assert!(!is_richer(&object(Some(1), DesiredState::Running), &object(Some(1), DesiredState::Ended)));
-        assert!(!is_richer(&fresh, &object(Some(1), DesiredState::Ended)));
+    fn only_the_spec_that_a_write_was_decided_on_is_replaced() {
+        let present = object(3);
+        assert_eq!(version_of(Some(&present), Basis::Generation(3)), Some(Some("77".to_owned())));
+        assert_eq!(version_of(None, Basis::Absent), Some(None));
+        assert_eq!(version_of(Some(&present), Basis::Generation(2)), None);
+        assert_eq!(version_of(Some(&present), Basis::Generation(4)), None);
+        assert_eq!(version_of(Some(&present), Basis::Absent), None);
+        assert_eq!(version_of(None, Basis::Generation(3)), None);
     }
 }

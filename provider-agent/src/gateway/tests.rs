@@ -76,7 +76,7 @@ fn view(compute: Option<crd::ComputeLease>) -> LeaseView {
         pending: None,
         disputed_at: None,
     };
-    LeaseView { id: id(), bid: Box::new(bid), lease, compute: compute.map(Arc::new) }
+    LeaseView { id: id(), bid: Box::new(bid), lease, compute: compute.map(Arc::new), acknowledgement: None }
 }
 
 /// A gateway whose core knows one lease and answers every request with `answer`.
@@ -322,6 +322,7 @@ fn serving(port: i32) -> crd::ComputeLease {
         desired: crd::DesiredState::Running,
         term: None,
         settlement: None,
+        suspension: None,
     };
     let mut object = crd::ComputeLease::new("lease", spec);
     object.status = Some(crd::ComputeLeaseStatus {

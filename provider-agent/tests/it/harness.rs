@@ -157,7 +157,7 @@ impl Harness {
         tokio::spawn(follow.run(shutdown.clone()));
         tokio::spawn(tick(handle.clone(), shutdown.clone()));
         let state = State::new(rules(&config, policy, &chain, windows)?);
-        let core = Core::new(state, effects, metrics);
+        let core = Core::new(state, effects, metrics, 6);
         let core = tokio::spawn(core.run(inbox, shutdown.clone()));
         Ok(Self { handle, api, shutdown, core })
     }

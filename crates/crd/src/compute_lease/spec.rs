@@ -119,6 +119,33 @@ pub enum DesiredState {
     Ended,
 }
 
+/// What follows from usage that the tenant does not sign: announced first, then in force.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Suspension {
+    /// Which bound of the provider's is exceeded, or soon will be.
+    pub reason: SuspensionReason,
+    /// When it was announced, in Unix seconds of the chain's clock.
+    #[schemars(range(min = 0))]
+    pub announced_at: i64,
+    /// Since when the lease is paused for it, in Unix seconds of the chain's clock. Absent while it is only announced.
+    /// The agent resumes the lease when enough is signed, unless this was taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub since: Option<i64>,
+}
+
+/// Why a lease is suspended.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuspensionReason {
+    /// The tenant has never signed anything.
+    NeverSigned,
+    /// The tenant signed too long ago.
+    SignedTooLongAgo,
+    /// All leases of the tenant together have used too much that is not signed.
+    TooMuchUnsigned,
+}
+
 /// Billed time of the lease.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[x_kube(validation = Rule::new("self.endsAt >= self.startedAt").message("endsAt may not be before startedAt"))]

@@ -119,9 +119,14 @@ impl Store {
         self.apply(target, "", body)
     }
 
-    /// Replaces all but what the server itself keeps; a status is left to its subresource.
+    /// Replaces all but what the server itself keeps; a status is left to its subresource. A resource version in the body is a precondition.
     fn apply(&mut self, target: &Target, manager: &str, body: Value) -> Result<Value, StatusCode> {
         let old = self.find(target);
+        let wanted = &body["metadata"]["resourceVersion"];
+        let present = old.as_ref().map(|old| &old["metadata"]["resourceVersion"]);
+        if !wanted.is_null() && Some(wanted) != present {
+            return Err(StatusCode::CONFLICT);
+        }
         if target.subresource.as_deref() == Some("status") {
             let mut object = old.ok_or(StatusCode::NOT_FOUND)?;
             let key = (target.object(), manager.to_owned());

@@ -1,31 +1,18 @@
 //! One lease's life, with a death over each transaction.
 
-use std::time::Duration;
-
 use ::market::{Amount, B256, LeaseId, LeaseState, SignedBid};
 use anyhow::{Context, Result, ensure};
-use crd::{
-    ComputeLease, ComputeLeaseStatus, LeaseName, Phase, compute_lease::spec::SettlementStatement, condition,
-    convert::SettledStatement,
-};
-use k8s_openapi::{
-    api::events::v1::Event,
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::Timestamp,
-};
-use kube::api::{ListParams, Patch, PatchParams};
-use serde_json::{Value, json};
+use crd::{ComputeLease, LeaseName, compute_lease::spec::SettlementStatement, convert::SettledStatement};
+use serde_json::json;
 use testkit::Moment;
 
 use super::{
-    market::{DEPOSIT, Market, manifest_hash},
-    process::{Agent, Starter},
+    market::{DEPOSIT, Market},
+    process::Starter,
+    stage::{PATIENCE, Stage, eventually},
 };
 use crate::cluster::{Cluster, wait};
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(100);
 /// Blocks after which anvil calls a block final.
 const FINAL: u64 = 5;
 
@@ -85,7 +72,7 @@ impl<'a> Life<'a> {
     /// Makes a chain of its own.
     pub(super) async fn begin(cluster: &'a Cluster, death: Death) -> Result<Self> {
         let market = Market::start().await?;
-        let starter = Starter::new(cluster, &market, &format!("{death:?}")).await?;
+        let starter = Starter::new(cluster, &market, &format!("{death:?}"), "").await?;
         Ok(Self { cluster, market, starter, death, written: Vec::new() })
     }
 
@@ -102,17 +89,17 @@ impl<'a> Life<'a> {
         let exists = |object: Option<&ComputeLease>| object.is_some();
         wait(&self.cluster.own(), name.as_str(), exists).await.with_context(|| agent.log())?;
         agent.kill().await?;
-        self.report_ready(&name).await?;
+        Stage::new(self.cluster, id).report_ready().await?;
         self.die("confirm", 1).await?;
-        let cluster = self.cluster;
+        let stage = Stage::new(self.cluster, id);
         self.go_on("the start, and the warning that its money is short", async |market| {
-            Ok(market.lease(id).await?.state == LeaseState::Active && is_warned_of(cluster, &name).await?)
+            Ok(market.lease(id).await?.state == LeaseState::Active && stage.is_told("FundsRunOut").await?)
         })
         .await?;
 
         let settled = self.market.close_and_sign(id, &signed.bid).await?;
         let statement = SettlementStatement::try_from(&settled)?;
-        self.patch(&name, json!({"spec": {"settlement": {"statement": statement}}})).await?;
+        Stage::new(self.cluster, id).patch(json!({"spec": {"settlement": {"statement": statement}}})).await?;
         self.die("settle", 1).await?;
         // The process that finds this settled has the lease to close in the same breath.
         if let Some(number) = self.death.second_broadcast() {
@@ -182,36 +169,6 @@ impl<'a> Life<'a> {
         agent.kill().await
     }
 
-    /// Names the manifest and says what the operator says: all of it runs.
-    async fn report_ready(&self, name: &LeaseName) -> Result<()> {
-        let hash = crd::convert::hex(manifest_hash()?.as_slice());
-        let manifest = json!({"secretName": name.manifest_secret(), "hash": hash, "revision": 1});
-        let object = self.patch(name, json!({"spec": {"manifest": manifest}})).await?;
-        let ready = Condition {
-            type_: condition::READY.to_owned(),
-            status: "True".to_owned(),
-            reason: "Test".to_owned(),
-            message: String::new(),
-            observed_generation: object.metadata.generation,
-            last_transition_time: Time(Timestamp::UNIX_EPOCH),
-        };
-        let status = ComputeLeaseStatus {
-            phase: Phase::Ready,
-            observed_generation: object.metadata.generation,
-            conditions: vec![ready],
-            ..ComputeLeaseStatus::default()
-        };
-        let leases = self.cluster.own::<ComputeLease>();
-        let change = Patch::Merge(json!({"status": status}));
-        leases.patch_status(name.as_str(), &PatchParams::default(), &change).await?;
-        Ok(())
-    }
-
-    async fn patch(&self, name: &LeaseName, change: Value) -> Result<ComputeLease> {
-        let leases = self.cluster.own::<ComputeLease>();
-        Ok(leases.patch(name.as_str(), &PatchParams::default(), &Patch::Merge(&change)).await?)
-    }
-
     /// Everything that was meant is on chain, once, and nothing else of the operator; what was written down is what got in.
     async fn check_the_chain(&self, signed: &SignedBid, settled: &SettledStatement) -> Result<()> {
         let sent = self.market.transactions_of_the_operator(signed, settled).await?;
@@ -223,28 +180,4 @@ impl<'a> Life<'a> {
         ensure!(hashes == self.written, "{:?} was written down, {hashes:?} is on chain", self.written);
         Ok(())
     }
-}
-
-/// Whether the agent, with its own rights, told people of the lease's money.
-async fn is_warned_of(cluster: &Cluster, name: &LeaseName) -> Result<bool> {
-    let events = cluster.own::<Event>().list(&ListParams::default()).await?;
-    let is_about = |event: &&Event| {
-        let regarding = event.regarding.as_ref().and_then(|object| object.name.as_deref());
-        regarding == Some(name.as_str()) && event.reason.as_deref() == Some("FundsRunOut")
-    };
-    Ok(events.iter().any(|event| is_about(&event)))
-}
-
-async fn eventually(what: &str, agent: &Agent, is_so: impl AsyncFn() -> Result<bool>) -> Result<()> {
-    let look = async {
-        let mut ticks = tokio::time::interval(LOOK);
-        loop {
-            ticks.tick().await;
-            if is_so().await? {
-                return Ok(());
-            }
-        }
-    };
-    let seen = tokio::time::timeout(PATIENCE, look).await;
-    seen.with_context(|| format!("waited in vain for {what}: {}", agent.log()))?
 }

@@ -6,10 +6,14 @@ use alloy::primitives::{Address, Bytes, U64};
 use anyhow::{Context, Result, anyhow, ensure};
 use chain::{At, ChainClient, HotKey};
 use crd::convert::SettledStatement;
-use market::{Amount, B256, Bid, Lease, LeaseId, OrderHash, SignedBid, Statement, Usage, amount};
+use market::{
+    Amount, B256, Bid, Lease, LeaseId, OrderHash, SignedBid, Statement, Timestamp, Usage, Windows, amount,
+};
 use serde::Deserialize;
 use serde_json::json;
 use testkit::{Anvil, FaultyRpc, Gate, TestMarket};
+
+use super::stage::METER_ROOT;
 
 /// What the tenant has in its account.
 pub(super) const DEPOSIT: Amount = Amount(10_000_000);
@@ -125,9 +129,42 @@ impl Market {
 
     /// The tenant locks as little as it may, which does not last to the end.
     pub(super) async fn open(&self, signed: &SignedBid) -> Result<()> {
-        let (session, least) = (self.inner.session.address(), signed.bid.min_deposit);
-        let open = self.client().calls().open_lease(signed, session, least)?;
+        self.open_with(signed, signed.bid.min_deposit).await
+    }
+
+    /// The tenant locks so much.
+    pub(super) async fn open_with(&self, signed: &SignedBid, amount: Amount) -> Result<()> {
+        let open = self.client().calls().open_lease(signed, self.inner.session.address(), amount)?;
         self.inner.run(&self.inner.tenant, [open]).await.map(drop)
+    }
+
+    /// The tenant signs for usage up to a moment.
+    pub(super) async fn sign(&self, id: LeaseId, bid: &Bid, usage: Usage, as_of: Timestamp) -> Result<SettledStatement> {
+        let lease = self.lease(id).await?;
+        let statement = Statement {
+            lease_id: id,
+            amount_cum: amount(&bid.prices, &bid.limits, &usage, lease.elapsed(as_of)),
+            as_of,
+            usage_hash: usage::usage_hash(&usage, as_of, METER_ROOT),
+            last: as_of == lease.end_at,
+        };
+        ensure!(!statement.amount_cum.is_zero(), "the tenant has to pay something");
+        let signature = self.inner.session.sign_statement(&self.client().eip712(), &statement)?;
+        Ok(SettledStatement { statement, usage, meter_root: METER_ROOT, signature })
+    }
+
+    /// The tenant has enough.
+    pub(super) async fn close(&self, id: LeaseId) -> Result<()> {
+        self.inner.run(&self.inner.tenant, [self.client().calls().close_lease(id)]).await.map(drop)
+    }
+
+    pub(super) async fn windows(&self) -> Result<Windows> {
+        Ok(self.client().windows(At::Latest).await?)
+    }
+
+    /// The chain's time.
+    pub(super) async fn now(&self) -> Result<Timestamp> {
+        self.inner.now().await
     }
 
     pub(super) async fn lease(&self, id: LeaseId) -> Result<Lease> {
@@ -137,20 +174,9 @@ impl Market {
     /// The tenant has enough after two minutes, and signs for them.
     pub(super) async fn close_and_sign(&self, id: LeaseId, bid: &Bid) -> Result<SettledStatement> {
         self.anvil().pass(120).await?;
-        self.inner.run(&self.inner.tenant, [self.client().calls().close_lease(id)]).await?;
-        let lease = self.lease(id).await?;
-        let (as_of, meter_root) = (lease.end_at, B256::repeat_byte(7));
-        let usage = Usage([100, 25_000, 100 * (64 << 20), 0, 0, 0, 0, 0]);
-        let statement = Statement {
-            lease_id: id,
-            amount_cum: amount(&bid.prices, &bid.limits, &usage, lease.elapsed(as_of)),
-            as_of,
-            usage_hash: usage::usage_hash(&usage, as_of, meter_root),
-            last: true,
-        };
-        ensure!(!statement.amount_cum.is_zero(), "the tenant has to pay something");
-        let signature = self.inner.session.sign_statement(&self.client().eip712(), &statement)?;
-        Ok(SettledStatement { statement, usage, meter_root, signature })
+        self.close(id).await?;
+        let end = self.lease(id).await?.end_at;
+        self.sign(id, bid, Usage([100, 25_000, 100 * (64 << 20), 0, 0, 0, 0, 0]), end).await
     }
 
     /// What provider and tenant may withdraw.

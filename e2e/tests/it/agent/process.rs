@@ -45,8 +45,8 @@ pub(super) struct Entry {
 }
 
 impl Starter {
-    /// Writes the configuration of a life; nothing of an earlier one is left.
-    pub(super) async fn new(cluster: &Cluster, market: &Market, life: &str) -> Result<Self> {
+    /// Writes the configuration of a life, with more of its terms and what comes after them; nothing of an earlier one is left.
+    pub(super) async fn new(cluster: &Cluster, market: &Market, life: &str, more: &str) -> Result<Self> {
         let binary =
             env::var("LEASEHOLD_TEST_AGENT").context("LEASEHOLD_TEST_AGENT must name the agent's program")?;
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&cluster.system).join(life);
@@ -64,7 +64,7 @@ impl Starter {
              [admin]\nlisten = \"127.0.0.1:0\"\n\
              [kubernetes]\nnamespace = \"{}\"\njournal = \"{journal}\"\n\
              [pricing]\ncpu_core_hour = \"0.5\"\nmemory_gib_hour = \"0.5\"\negress_gib = \"0\"\n\
-             [terms]\nmin_prepaid = \"30m\"\nmax_slash = \"1\"\nno_show_penalty = \"0.1\"\n",
+             [terms]\nmin_prepaid = \"30m\"\nmax_slash = \"1\"\nno_show_penalty = \"0.1\"\n{more}",
             market.configuration(),
             key.display(),
             cluster.system,

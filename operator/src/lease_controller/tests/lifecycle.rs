@@ -1,6 +1,6 @@
 //! Pause, update and roll-back.
 
-use crd::{ComputeLeaseStatus, Rollout};
+use crd::{ComputeLeaseStatus, DesiredState, Rollout, Suspension, SuspensionReason};
 
 use super::*;
 use crate::canary::enforcement::{Enforcement, Finding, Network, Open};
@@ -72,6 +72,26 @@ async fn a_pause_leaves_no_room_for_pods_and_keeps_the_volumes() {
     }
     scenario.reconcile().await.unwrap();
     assert_eq!(ready_reason(&scenario), (Phase::Ready, reason::ALL_READY.to_owned()));
+}
+
+#[tokio::test]
+async fn a_lease_that_is_suspended_says_why_and_one_that_only_will_be_does_not() {
+    let scenario = Scenario::provisioned(&manifest_yaml()).await;
+    let suspension = |since| Suspension { reason: SuspensionReason::NeverSigned, announced_at: 5, since };
+    let say = |since, desired| {
+        move |lease: &mut ComputeLease| (lease.spec.desired, lease.spec.suspension) = (desired, Some(suspension(since)))
+    };
+    scenario.change_lease(say(None, DesiredState::Paused));
+    settle(&scenario).await;
+    assert_eq!(ready_reason(&scenario), (Phase::Paused, reason::PAUSED.to_owned()));
+    scenario.change_lease(say(Some(6), DesiredState::Paused));
+    settle(&scenario).await;
+    assert_eq!(ready_reason(&scenario), (Phase::Paused, reason::SUSPENDED_UNSIGNED.to_owned()));
+    assert!(status(&scenario).message.is_some_and(|message| message.contains("which it never was")));
+    // Who sets it going lifts the suspension.
+    scenario.change_lease(say(Some(6), DesiredState::Running));
+    settle(&scenario).await;
+    assert_ne!(ready_reason(&scenario).0, Phase::Paused);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use market::{
 
 use super::dispute::disputed;
 use super::{LeaseRecord, OrderLookup, is_ready};
-use crate::agent::effect::{Effect, LeaseCall, LeaseDecline, Record};
+use crate::agent::effect::{Effect, LeaseCall, LeaseDecline, ReclaimCause, Record};
 use crate::agent::state::{Rules, State};
 use crate::agent::statement;
 use crate::settling::Held;
@@ -84,7 +84,9 @@ fn batch(actions: &[ChainAction]) -> Vec<Effect> {
         match action.clone() {
             ChainAction::Confirm(id) => confirm.push(id),
             ChainAction::Decline { bid, .. } => effects.push(Effect::Decline(bid)),
-            ChainAction::Reclaim(bid) => effects.push(Effect::Reclaim(bid)),
+            ChainAction::Reclaim(bid) => {
+                effects.push(Effect::Reclaim { bid, cause: ReclaimCause::Unfunded });
+            }
             ChainAction::Settle(statement, signature) => settle.push((statement, signature)),
             ChainAction::Claim(bid, usage) => claim.push((bid, usage)),
             ChainAction::Finalize(bid) => finalize.push(*bid),

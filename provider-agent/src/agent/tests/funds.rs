@@ -89,7 +89,7 @@ fn what_is_signed_is_owed_at_its_price_and_the_rest_at_the_full_rate() {
 fn money_that_is_gone_is_counted_and_not_warned_of_any_more() {
     let mut state = poor(|_| {});
     let effects = tick(&mut state, NOW.0 + LASTS);
-    assert_eq!(effects, vec![Effect::Reclaim(Box::new(bid()))]);
+    assert_eq!(effects, vec![reclaim()]);
     assert_eq!(state.leases_running_out(), 1);
 }
 

@@ -64,8 +64,7 @@ fn finished(state: &mut State, call: LeaseCall, outcome: CallOutcome, at: u64) -
 #[test]
 fn an_opened_lease_gets_its_object_once() {
     let (mut state, effects) = with_open_lease();
-    let expected =
-        Effect::ApplyComputeLease { lease: id(), object: applied(spec(DesiredState::Running, None)) };
+    let expected = apply(spec(DesiredState::Running, None), Basis::Absent);
     assert_eq!(effects, vec![expected]);
     // While the write is on its way, nothing is written again.
     assert_eq!(step(&mut state, read(lease(LeaseState::Open)), NOW), vec![]);
@@ -80,8 +79,7 @@ fn a_failed_write_is_repeated_after_a_pause() {
     let failed = Event::WriteFinished { lease: id(), outcome: Err(WriteFailure::Failed) };
     assert_eq!(step(&mut state, failed, NOW), vec![]);
     assert_eq!(tick(&mut state, NOW.0 + 1), vec![]);
-    let expected =
-        Effect::ApplyComputeLease { lease: id(), object: applied(spec(DesiredState::Running, None)) };
+    let expected = apply(spec(DesiredState::Running, None), Basis::Absent);
     assert_eq!(tick(&mut state, NOW.0 + 2), vec![expected]);
 }
 
@@ -111,7 +109,7 @@ fn after_the_confirmation_the_term_is_written() {
     step(&mut state, written(stored(spec.clone(), 2, Some(ready_status(2)))), NOW);
     let effects = step(&mut state, read(lease(LeaseState::Active)), NOW);
     spec.term = Some(crd::Term { started_at: NOW.0 as i64, ends_at: END as i64 });
-    assert_eq!(effects, vec![Effect::ApplyComputeLease { lease: id(), object: applied(spec) }]);
+    assert_eq!(effects, vec![apply(spec, Basis::Generation(2))]);
     assert_eq!(finished(&mut state, LeaseCall::Confirm, CallOutcome::Mined, NOW.0), vec![]);
 }
 
@@ -198,7 +196,7 @@ fn a_lease_that_its_money_no_longer_covers_settles_what_is_signed_and_is_reclaim
     let mut state = running(|_| {}, ready_status(3));
     step(&mut state, read(poor), NOW);
     assert_eq!(tick(&mut state, until - 1), vec![]);
-    assert_eq!(tick(&mut state, until), vec![Effect::Reclaim(Box::new(bid()))]);
+    assert_eq!(tick(&mut state, until), vec![reclaim()]);
 
     let signed_late = statement(3, until - 300, false);
     let mut state = running(|spec| signed(spec, &signed_late), ready_status(3));
@@ -214,7 +212,7 @@ fn at_its_end_the_lease_is_told_to_end_and_the_term_follows_the_chain() {
     let effects = step(&mut state, read(closed_early), Timestamp(NOW.0 + 100));
     let mut expected = spec(DesiredState::Ended, Some((NOW.0, NOW.0 + 100)));
     expected.manifest = Some(manifest_ref());
-    assert_eq!(effects, vec![Effect::ApplyComputeLease { lease: id(), object: applied(expected) }]);
+    assert_eq!(effects, vec![apply(expected, Basis::Generation(3))]);
 }
 
 fn at_gas_price(state: &mut State, gas_price: u128, at: u64) -> Vec<Effect> {
@@ -361,7 +359,7 @@ fn a_disputed_lease_ends_in_the_cluster_and_is_left_alone_on_chain() {
         effects,
         vec![
             Effect::Record(Record::LeaseDisputed { lease: id() }),
-            Effect::ApplyComputeLease { lease: id(), object: applied(expected) },
+            apply(expected, Basis::Generation(3)),
         ]
     );
 }
@@ -370,8 +368,7 @@ fn a_disputed_lease_ends_in_the_cluster_and_is_left_alone_on_chain() {
 fn a_deleted_object_of_a_running_lease_comes_back() {
     let mut state = running(|_| {}, ready_status(3));
     let effects = step(&mut state, Event::ComputeLeaseDeleted { name: crd::lease_name(id()) }, NOW);
-    let object = applied(spec(DesiredState::Running, Some((NOW.0, END))));
-    assert_eq!(effects, vec![Effect::ApplyComputeLease { lease: id(), object }]);
+    assert_eq!(effects, vec![apply(spec(DesiredState::Running, Some((NOW.0, END))), Basis::Absent)]);
 }
 
 #[test]
@@ -416,8 +413,7 @@ fn a_lease_that_a_reorganisation_took_and_gave_back_is_served_again() {
     assert_eq!(state.unfinished_leases(), 0);
     let later = Timestamp(NOW.0 + 610);
     assert_eq!(step(&mut state, opened(), later), vec![Effect::ReadLeases(vec![id()])]);
-    let expected =
-        Effect::ApplyComputeLease { lease: id(), object: applied(spec(DesiredState::Running, None)) };
+    let expected = apply(spec(DesiredState::Running, None), Basis::Absent);
     assert!(step(&mut state, read(lease(LeaseState::Open)), later).contains(&expected));
 }
 

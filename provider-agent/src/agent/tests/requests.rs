@@ -56,7 +56,7 @@ fn a_manifest_that_hashes_to_the_order_is_stored_with_its_secret() {
     let bytes = canonical("250m");
     let (mut state, id) = awaiting(&bytes);
     let effects = upload(&mut state, id, bytes.clone());
-    let [Effect::StoreManifest { lease, secret, object, reply }] = effects.as_slice() else {
+    let [Effect::StoreManifest { lease, secret, object, reply, .. }] = effects.as_slice() else {
         panic!("{effects:?}")
     };
     let hash = manifest::manifest_hash(&B256::repeat_byte(1), &bytes);

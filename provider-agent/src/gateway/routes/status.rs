@@ -2,9 +2,13 @@
 
 use axum::{Extension, Json};
 use crd::{ComputeLease, Phase, PortProtocol, condition};
-use gateway_api::{HostStatus, LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble};
+use gateway_api::{
+    Acknowledgement, Decimal, HostStatus, LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus,
+    StatementRefusal, Term, Trouble,
+};
+use market::Timestamp;
 
-use crate::agent::LeaseView;
+use crate::agent::{self, LeaseView};
 use crate::gateway::middleware::Admitted;
 
 /// The conditions in the order in which they come true; the first that has not says why a lease waits.
@@ -35,7 +39,27 @@ fn lease_status(view: &LeaseView) -> LeaseStatus {
             .lease
             .started_at
             .map(|started_at| Term { started_at: started_at.0, ends_at: Some(view.lease.end_at.0) }),
+        acknowledgement: view.acknowledgement.as_ref().map(acknowledgement),
         services: status.map(|status| status.services.iter().map(service).collect()).unwrap_or_default(),
+    }
+}
+
+fn acknowledgement(known: &agent::Acknowledgement) -> Acknowledgement {
+    let moment = |at: Option<Timestamp>| at.map(|at| at.0);
+    Acknowledgement {
+        due_cum: Decimal(known.due.0),
+        acknowledged_cum: Decimal(known.acknowledged.0),
+        acknowledged_to: known.acknowledged_to.0,
+        suspends_at: moment(known.suspends_at),
+        suspended_since: moment(known.suspended_since),
+        reclaims_at: moment(known.reclaims_at),
+        refusal: known.refusal.map(|refused| StatementRefusal {
+            reason: refused.reason,
+            proposed_cum: Decimal(refused.proposed.0),
+            as_of: refused.as_of.0,
+            usage_hash: refused.usage_hash,
+            largest_accepted_cum: Decimal(refused.largest_accepted.0),
+        }),
     }
 }
 
