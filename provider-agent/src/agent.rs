@@ -23,9 +23,7 @@ mod statement;
 
 use market::Timestamp;
 
-pub use effect::{
-    Answer, Basis, Effect, LeaseCall, ReclaimCause, Record, Refusal, Telling, UnsignedNews,
-};
+pub use effect::{Answer, Basis, Effect, LeaseCall, ReclaimCause, Record, Refusal, Telling, UnsignedNews};
 pub use event::{
     BidOutcome, CallOutcome, ChainNews, Event, Head, ManifestUpload, OpenedLease, ReplyId, SignedUpload,
     WriteFailure,

@@ -94,9 +94,15 @@ enum Reach {
 impl GateRules {
     /// Reads the configuration for a token with `decimals`.
     pub fn new(gate: &config::Gate, decimals: u8) -> Result<Self, pricing::Error> {
-        let config::Gate { suspend, first: Seconds(first), later: Seconds(later), most_per_tenant, reclaim_after } =
-            *gate;
-        let most = most_per_tenant.map(|most| parse_amount("settlement.gate.most_per_tenant", most, decimals));
+        let config::Gate {
+            suspend,
+            first: Seconds(first),
+            later: Seconds(later),
+            most_per_tenant,
+            reclaim_after,
+        } = *gate;
+        let most =
+            most_per_tenant.map(|most| parse_amount("settlement.gate.most_per_tenant", most, decimals));
         Ok(Self {
             suspending: suspend,
             first,
@@ -132,11 +138,7 @@ impl GateRules {
                 let is_late = by_time > Reach::Below;
                 Standing::Suspended(if is_late { overtime } else { SuspensionReason::TooMuchUnsigned })
             }
-            Hold::Free
-            | Hold::Announced { .. }
-            | Hold::Suspended { .. }
-            | Hold::Lifted
-            | Hold::Foreign => {
+            Hold::Free | Hold::Announced { .. } | Hold::Suspended { .. } | Hold::Lifted | Hold::Foreign => {
                 let noticed = |notice| match debt.hold {
                     Hold::Announced { at } => at.saturating_add(notice) <= now,
                     Hold::Free | Hold::Suspended { .. } | Hold::Lifted | Hold::Foreign => false,
@@ -183,7 +185,9 @@ impl GateRules {
     pub fn reclaims_at(&self, debt: &Debt) -> Option<Timestamp> {
         match debt.hold {
             Hold::Suspended { since } if self.counts(debt) => Some(since.saturating_add(self.reclaim_after?)),
-            Hold::Suspended { .. } | Hold::Free | Hold::Announced { .. } | Hold::Lifted | Hold::Foreign => None,
+            Hold::Suspended { .. } | Hold::Free | Hold::Announced { .. } | Hold::Lifted | Hold::Foreign => {
+                None
+            }
         }
     }
 

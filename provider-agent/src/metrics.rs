@@ -1,7 +1,9 @@
 //! The agent's metrics. Labels are closed enums; no ids, no names, no error texts.
 
 use prometheus::core::Collector;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 
 /// The handles.
 #[derive(Clone, Debug)]

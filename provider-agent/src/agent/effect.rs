@@ -108,8 +108,13 @@ pub enum ReclaimCause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnsignedNews {
     /// It will be suspended.
-    Announced { unsigned: Amount, at: Timestamp },
-    Suspended { unsigned: Amount },
+    Announced {
+        unsigned: Amount,
+        at: Timestamp,
+    },
+    Suspended {
+        unsigned: Amount,
+    },
     Resumed,
 }
 

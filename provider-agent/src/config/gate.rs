@@ -41,8 +41,10 @@ pub enum ReclaimAfter {
 impl Gate {
     /// What contradicts itself, with its path.
     pub(super) fn contradiction(&self) -> Option<(&'static str, &'static str)> {
-        (self.first.min(self.later) < SHORTEST)
-            .then_some(("settlement.gate", "first and later must be at least 60s, or nobody could sign in time"))
+        (self.first.min(self.later) < SHORTEST).then_some((
+            "settlement.gate",
+            "first and later must be at least 60s, or nobody could sign in time",
+        ))
     }
 }
 

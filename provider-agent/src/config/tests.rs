@@ -39,7 +39,9 @@ fn the_maximal_example_sets_every_key() {
 
 #[test]
 fn a_suspended_lease_is_given_up_after_a_time_or_never() {
-    let gate = |text: &str| Config::parse(&format!("{MINIMAL}\n[settlement.gate]\n{text}")).map(|c| c.settlement.gate);
+    let gate = |text: &str| {
+        Config::parse(&format!("{MINIMAL}\n[settlement.gate]\n{text}")).map(|c| c.settlement.gate)
+    };
     assert_eq!(gate("").unwrap(), Gate::default());
     assert_eq!(gate("reclaim_after = \"never\"").unwrap().reclaim_after, ReclaimAfter::Never);
     let after = ReclaimAfter::After(Seconds(7200));

@@ -46,14 +46,7 @@ impl Shared {
     }
 
     /// An Event that cannot be written is logged and forgotten: the metric stays.
-    async fn publish(
-        &self,
-        lease: LeaseId,
-        object: &ComputeLease,
-        reason: &str,
-        action: &str,
-        note: String,
-    ) {
+    async fn publish(&self, lease: LeaseId, object: &ComputeLease, reason: &str, action: &str, note: String) {
         let reporter = Reporter { controller: crd::labels::AGENT_FIELD_MANAGER.into(), instance: None };
         let event = Event {
             type_: EventType::Warning,

@@ -53,7 +53,13 @@ fn time_decides_about_each_lease_alone() {
     check("all of it", Never, announced(FIRST / 2), FIRST, Standing::Suspended(NeverSigned));
     check("all of it, unannounced", Never, Hold::Free, 10 * FIRST, Standing::Announced(NeverSigned));
     check("announced late", Never, announced(5000), 5000 + FIRST / 3 - 1, Standing::Announced(NeverSigned));
-    check("announced late enough", Never, announced(5000), 5000 + FIRST / 3, Standing::Suspended(NeverSigned));
+    check(
+        "announced late enough",
+        Never,
+        announced(5000),
+        5000 + FIRST / 3,
+        Standing::Suspended(NeverSigned),
+    );
     check("signed before", Signed, Hold::Free, LATER / 2 - 1, Standing::Fine);
     check("signed before, half", Signed, Hold::Free, LATER / 2, Standing::Announced(SignedTooLongAgo));
     check("too long ago", Signed, announced(LATER / 2), LATER, Standing::Suspended(SignedTooLongAgo));
@@ -95,7 +101,13 @@ fn value_decides_about_all_leases_of_a_tenant() {
     check("more than half", Hold::Free, 501, 0, Standing::Announced(TooMuchUnsigned));
     check("all of it", announced(0), 1000, 600, Standing::Announced(TooMuchUnsigned));
     check("more", announced(0), 1001, NOTICE_OF_VALUE, Standing::Suspended(TooMuchUnsigned));
-    check("more, just announced", announced(0), 1001, NOTICE_OF_VALUE - 1, Standing::Announced(TooMuchUnsigned));
+    check(
+        "more, just announced",
+        announced(0),
+        1001,
+        NOTICE_OF_VALUE - 1,
+        Standing::Announced(TooMuchUnsigned),
+    );
     check("more, unannounced", Hold::Free, u128::MAX, 0, Standing::Announced(TooMuchUnsigned));
     check("less, but not much", suspended(0), 501, 9, Standing::Suspended(TooMuchUnsigned));
     check("half again", suspended(0), 500, 9, Standing::Fine);
@@ -107,7 +119,8 @@ fn value_decides_about_all_leases_of_a_tenant() {
 #[test]
 fn the_moments_that_a_tenant_is_told_are_those_at_which_it_happens() {
     let at = |hold, of_tenant, seconds| {
-        let moment = rules().suspends_at(&debt(History::NeverSigned, hold), Amount(of_tenant), after(seconds));
+        let moment =
+            rules().suspends_at(&debt(History::NeverSigned, hold), Amount(of_tenant), after(seconds));
         moment.map(|moment| moment.seconds_since(SINCE))
     };
     assert_eq!(at(Hold::Free, 10, 0), Some(FIRST));
@@ -174,7 +187,12 @@ impl Life {
     fn debt(&self) -> Debt {
         let (amount, since) = self.signed.unwrap_or((0, 0));
         let history = if self.signed.is_some() { History::Signed } else { History::NeverSigned };
-        Debt { unsigned: Amount((self.used - amount).into()), since: Timestamp(since), history, hold: self.hold }
+        Debt {
+            unsigned: Amount((self.used - amount).into()),
+            since: Timestamp(since),
+            history,
+            hold: self.hold,
+        }
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -262,7 +280,10 @@ impl Life {
         let time = if self.signed.is_some() { LATER } else { FIRST };
         let bound = time + TICK + if self.away == 0 { 0 } else { self.away + time / NOTICE_SHARE + TICK };
         let unsigned = self.debt().unsigned.0;
-        assert!(!self.is_undisturbed || unsigned <= bound.into(), "{unsigned} is more than {bound}: {self:?}");
+        assert!(
+            !self.is_undisturbed || unsigned <= bound.into(),
+            "{unsigned} is more than {bound}: {self:?}"
+        );
     }
 }
 

@@ -139,7 +139,13 @@ impl Market {
     }
 
     /// The tenant signs for usage up to a moment.
-    pub(super) async fn sign(&self, id: LeaseId, bid: &Bid, usage: Usage, as_of: Timestamp) -> Result<SettledStatement> {
+    pub(super) async fn sign(
+        &self,
+        id: LeaseId,
+        bid: &Bid,
+        usage: Usage,
+        as_of: Timestamp,
+    ) -> Result<SettledStatement> {
         let lease = self.lease(id).await?;
         let statement = Statement {
             lease_id: id,

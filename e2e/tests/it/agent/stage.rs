@@ -104,7 +104,11 @@ fn is_true(type_: &str, observed_generation: Option<i64>) -> Condition {
     }
 }
 
-pub(super) async fn eventually(what: &str, agent: &Agent, is_so: impl AsyncFn() -> Result<bool>) -> Result<()> {
+pub(super) async fn eventually(
+    what: &str,
+    agent: &Agent,
+    is_so: impl AsyncFn() -> Result<bool>,
+) -> Result<()> {
     let look = async {
         let mut ticks = tokio::time::interval(LOOK);
         loop {

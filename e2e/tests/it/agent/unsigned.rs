@@ -135,9 +135,11 @@ impl<'a> Running<'a> {
         let (id, signed) = market.bids(order).await?.remove(0);
         market.open_with(&signed, DEPOSIT).await?;
         let stage = Stage::new(cluster, id);
-        wait(&cluster.own::<crd::ComputeLease>(), stage.name.as_str(), |object: Option<&crd::ComputeLease>| {
-            object.is_some()
-        })
+        wait(
+            &cluster.own::<crd::ComputeLease>(),
+            stage.name.as_str(),
+            |object: Option<&crd::ComputeLease>| object.is_some(),
+        )
         .await
         .with_context(|| agent.log())?;
         stage.report_ready().await?;
@@ -153,13 +155,15 @@ impl<'a> Running<'a> {
         let now = self.market.now().await?;
         self.stage.report_usage(&self.used(now), now).await?;
         self.market.anvil().pass(60).await?;
-        self.eventually("the announcement", async |_| self.stage.is_told("SuspensionAnnounced").await).await?;
+        self.eventually("the announcement", async |_| self.stage.is_told("SuspensionAnnounced").await)
+            .await?;
         let announced = self.stage.object().await?.spec;
         ensure!(announced.desired == DesiredState::Running, "it was suspended unannounced");
 
         self.market.anvil().pass(FIRST / 2).await?;
         self.until(DesiredState::Paused).await?;
-        let suspension = self.stage.object().await?.spec.suspension.context("nothing says why it is paused")?;
+        let suspension =
+            self.stage.object().await?.spec.suspension.context("nothing says why it is paused")?;
         let since = moment(suspension.since.context("nothing says since when it is paused")?)?;
         let now = self.market.now().await?;
         ensure!(

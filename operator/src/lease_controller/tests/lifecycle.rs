@@ -79,7 +79,9 @@ async fn a_lease_that_is_suspended_says_why_and_one_that_only_will_be_does_not()
     let scenario = Scenario::provisioned(&manifest_yaml()).await;
     let suspension = |since| Suspension { reason: SuspensionReason::NeverSigned, announced_at: 5, since };
     let say = |since, desired| {
-        move |lease: &mut ComputeLease| (lease.spec.desired, lease.spec.suspension) = (desired, Some(suspension(since)))
+        move |lease: &mut ComputeLease| {
+            (lease.spec.desired, lease.spec.suspension) = (desired, Some(suspension(since)))
+        }
     };
     scenario.change_lease(say(None, DesiredState::Paused));
     settle(&scenario).await;

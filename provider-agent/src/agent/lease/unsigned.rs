@@ -71,7 +71,9 @@ fn hold(spec: &ComputeLeaseSpec) -> Hold {
             Hold::Suspended { since: moment(since) }
         }
         (DesiredState::Paused, _) => Hold::Foreign,
-        (DesiredState::Running | DesiredState::Ended, Some(Suspension { since: Some(_), .. })) => Hold::Lifted,
+        (DesiredState::Running | DesiredState::Ended, Some(Suspension { since: Some(_), .. })) => {
+            Hold::Lifted
+        }
         (DesiredState::Running | DesiredState::Ended, Some(Suspension { announced_at, since: None, .. })) => {
             Hold::Announced { at: moment(announced_at) }
         }

@@ -357,10 +357,7 @@ fn a_disputed_lease_ends_in_the_cluster_and_is_left_alone_on_chain() {
     expected.manifest = Some(manifest_ref());
     assert_eq!(
         effects,
-        vec![
-            Effect::Record(Record::LeaseDisputed { lease: id() }),
-            apply(expected, Basis::Generation(3)),
-        ]
+        vec![Effect::Record(Record::LeaseDisputed { lease: id() }), apply(expected, Basis::Generation(3)),]
     );
 }
 

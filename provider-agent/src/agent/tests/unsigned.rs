@@ -163,7 +163,9 @@ fn a_restart_forgets_nothing_of_it() {
     // One that was away all the time announces first, and leaves time to sign.
     let effects = restarted(with(DesiredState::Running, None), all + 999);
     let at = Timestamp(all + 999 + FIRST / 3);
-    assert!(matches!(&effects[1], Effect::TellOfUnsigned { news: UnsignedNews::Announced { at: told, .. }, .. } if *told == at));
+    assert!(
+        matches!(&effects[1], Effect::TellOfUnsigned { news: UnsignedNews::Announced { at: told, .. }, .. } if *told == at)
+    );
 }
 
 #[test]
