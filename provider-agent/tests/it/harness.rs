@@ -188,25 +188,26 @@ impl Harness {
 
     /// Says what the operator says at the end: the last usage, of a lease that was there all the time.
     pub(crate) async fn report_final_usage(&self, id: LeaseId, end: Timestamp) -> Result<()> {
-        let usage = Usage([100, 25_000, 100 * (64 << 20), 0, 0, 0, 0, 0]);
         self.report(id, |status| {
             status.phase = crd::Phase::Ended;
             status.conditions = vec![is_true(condition::USAGE_FINAL)];
-            status.usage = Some(crd::LeaseUsage {
-                as_of: i64::try_from(end.0).unwrap_or(i64::MAX),
-                sequence: 1,
-                allocated: crd::ResourceUsage::from(&usage),
-                used: crd::UsedResources {
-                    cpu_nanoseconds: "0".into(),
-                    memory_byte_seconds: "0".into(),
-                    network_rx_bytes: "0".into(),
-                    network_tx_bytes: "0".into(),
-                },
-                meter_root: crd::convert::hex(&[7; 32]),
-                state: None,
-            });
+            status.usage = Some(usage_to(end));
         })
         .await
+    }
+
+    /// Says what the meter says while a lease runs.
+    pub(crate) async fn report_usage(&self, id: LeaseId, as_of: Timestamp) -> Result<()> {
+        self.report(id, |status| status.usage = Some(usage_to(as_of))).await
+    }
+
+    /// A person pauses the lease, and the watch has not brought it yet.
+    pub(crate) fn pause_unseen(&self, id: LeaseId) -> Result<()> {
+        let mut object = self.compute_lease(id)?.context("no ComputeLease")?;
+        object.spec.desired = crd::DesiredState::Paused;
+        object.metadata.generation = object.metadata.generation.map(|generation| generation + 1);
+        self.api.insert(&compute_lease_path(id), &object);
+        Ok(())
     }
 
     async fn report(&self, id: LeaseId, change: impl FnOnce(&mut ComputeLeaseStatus)) -> Result<()> {
@@ -217,6 +218,23 @@ impl Harness {
         object.status = Some(status);
         self.api.insert(&compute_lease_path(id), &object);
         Ok(self.handle.deliver(Event::ComputeLeaseObserved(Box::new(object))).await?)
+    }
+}
+
+fn usage_to(as_of: Timestamp) -> crd::LeaseUsage {
+    let usage = Usage([100, 25_000, 100 * (64 << 20), 0, 0, 0, 0, 0]);
+    crd::LeaseUsage {
+        as_of: i64::try_from(as_of.0).unwrap_or(i64::MAX),
+        sequence: 1,
+        allocated: crd::ResourceUsage::from(&usage),
+        used: crd::UsedResources {
+            cpu_nanoseconds: "0".into(),
+            memory_byte_seconds: "0".into(),
+            network_rx_bytes: "0".into(),
+            network_tx_bytes: "0".into(),
+        },
+        meter_root: crd::convert::hex(&[7; 32]),
+        state: None,
     }
 }
 

@@ -7,7 +7,7 @@ use chain::ChainClient;
 use chain::rpc::At;
 use harness::{Harness, eventually, manifest_bytes, requirements};
 use market::{Amount, B256, LeaseState};
-use provider_agent::agent::Answer;
+use provider_agent::agent::{Answer, Refusal};
 use provider_agent::inbox::Request;
 use testkit::{Fault, FaultyRpc, TestMarket};
 
@@ -153,5 +153,48 @@ async fn a_lease_without_a_manifest_is_declined_before_its_window_ends() -> Resu
     .await?;
     let available = market.client.available(market.tenant.address(), At::Latest).await?;
     assert_eq!(available, Amount(100_000_000));
+    agent.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_that_the_agent_has_not_seen_is_not_undone_by_a_signed_statement() -> Result<()> {
+    let market = market().await?;
+    let agent = Harness::start(&market).await?;
+    let order = post_order(&market, 1).await?;
+    eventually("a bid", async || Ok(market.client.bids_for(order).await?.len() == 1)).await?;
+    let (id, signed) = market.client.bids_for(order).await?.remove(0);
+    let open = market.client.calls().open_lease(&signed, market.session.address(), Amount(10_000_000))?;
+    market.run(&market.tenant, [open]).await?;
+    eventually("the ComputeLease", async || Ok(agent.compute_lease(id)?.is_some())).await?;
+    let upload = Request::StoreManifest { lease: id, salt: B256::repeat_byte(1), manifest: manifest_bytes() };
+    assert_eq!(agent.handle.request(upload).await?, Ok(Answer::ManifestStored));
+    agent.report_ready(id).await?;
+    eventually("the term", async || Ok(agent.compute_lease(id)?.is_some_and(|o| o.spec.term.is_some())))
+        .await?;
+    market.anvil.pass(120).await?;
+    let now = market.now().await?;
+    agent.report_usage(id, now).await?;
+    let mut proposal = None;
+    eventually("a proposal", async || {
+        proposal = match agent.handle.request(Request::ProposeStatement { lease: id }).await? {
+            Ok(Answer::Proposal(found)) => Some(found),
+            _ => None,
+        };
+        Ok(proposal.as_ref().is_some_and(|found| found.statement.as_of == now))
+    })
+    .await?;
+    let statement = proposal.context("a proposal")?.statement;
+    let signature = market.session.sign_statement(&market.client.eip712(), &statement)?;
+    let store = || Request::StoreStatement { statement, signature, signer: market.session.address() };
+
+    // The first try is decided on a spec that is not there any more; it shows the core the pause. The second carries it over.
+    agent.pause_unseen(id)?;
+    assert_eq!(agent.handle.request(store()).await?, Err(Refusal::NotStored));
+    let unsigned = agent.compute_lease(id)?.context("no ComputeLease")?.spec;
+    assert_eq!((unsigned.desired, unsigned.settlement), (crd::DesiredState::Paused, None));
+    assert_eq!(agent.handle.request(store()).await?, Ok(Answer::StatementStored));
+    let spec = agent.compute_lease(id)?.context("no ComputeLease")?.spec;
+    assert_eq!(spec.desired, crd::DesiredState::Paused);
+    assert!(spec.settlement.is_some());
     agent.stop().await
 }
