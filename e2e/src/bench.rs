@@ -68,6 +68,8 @@ pub struct BenchArgs {
 const WRITES: &str = "operator_api_writes_total";
 /// How often it has reconciled.
 const RECONCILES: &str = "operator_reconcile_duration_seconds_count";
+/// How long a started operator may take to have looked at everything.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// The operator has come to rest when it has written nothing for so long.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -157,9 +159,9 @@ impl Bench {
         let before = self.audit.read()?;
         let begun = Instant::now();
         let operator = program.start().await?;
-        operator.counted_at_least(RECONCILES, 1).await?;
+        operator.counted_at_least(RECONCILES, 1, PATIENCE).await?;
         let cold_start_s = begun.elapsed().as_secs_f64();
-        operator.counted_at_least(RECONCILES, u64::from(leases + paced)).await?;
+        operator.counted_at_least(RECONCILES, u64::from(leases + paced), PATIENCE).await?;
         self.at_rest(&operator).await?;
         let resync =
             Counts { audit: self.audit.read()?.since(&before), own: operator.counter(WRITES).await? };

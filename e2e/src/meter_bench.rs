@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use fake_kubelet::Fleet;
+use k8s_openapi::jiff::Timestamp;
 
 mod cluster;
 pub mod figures;
@@ -63,8 +64,8 @@ const SAMPLES: &str = "meter_samples_total";
 const QUARANTINED: &str = "meter_quarantined_samples_total";
 const WRITES: &str = "meter_api_writes_total";
 const COMMITS: &str = "meter_ledger_commits_total";
-/// Rounds of scrapes after which the meter does the same all the time.
-const WARM_UP: u64 = 3;
+/// How long the meter may take to see everything, and to publish it once.
+const PATIENCE: Duration = Duration::from_secs(1800);
 /// How long signatures are made, and then verified.
 const SIGNING: Duration = Duration::from_secs(2);
 
@@ -123,9 +124,11 @@ async fn measure(cluster: &Cluster, fleet: &Fleet, meter: &Program, window: Dura
     let process = meter.start().await?;
     process.ready().await?;
     let nodes = u64::from(size.nodes);
-    process.counted_at_least(SCRAPES, nodes).await?;
+    process.counted_at_least(SCRAPES, nodes, PATIENCE).await?;
     let cold_start_s = begun.elapsed().as_secs_f64();
-    process.counted_at_least(SCRAPES, nodes * WARM_UP).await?;
+    let seen_since = Timestamp::now().as_second();
+    // From then on it does the same all the time.
+    process.counted_at_least(WRITES, u64::from(size.leases()), PATIENCE).await?;
     note(&format!("measuring for {window:?}"));
     let (before, began) = (Counts::of(&process, fleet).await?, Instant::now());
     // The length of what is measured, not a wait for something.
@@ -134,7 +137,7 @@ async fn measure(cluster: &Cluster, fleet: &Fleet, meter: &Program, window: Dura
     let (rss_mib, rss_peak_mib) = (process.resident_mib()?, process.resident_peak_mib()?);
     ensure!(after.asked > before.asked, "nobody was scraped");
     ensure!(after.quarantined == 0, "{} honest samples were not believed", after.quarantined);
-    let compared = truth::compare(cluster).await?;
+    let compared = truth::compare(cluster, seen_since).await?;
     process.stop().await?;
     let rate = |count: fn(&Counts) -> u64| (count(&after) - count(&before)) as f64 / took;
     Ok(Figures {

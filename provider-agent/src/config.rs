@@ -388,7 +388,7 @@ impl Default for Limits {
 impl Default for Settlement {
     fn default() -> Self {
         Self {
-            interval: Seconds(6 * 3600),
+            interval: Seconds(3 * 24 * 3600),
             minimum_amount: Decimal::ZERO,
             coin_price: None,
             gas_multiple: 200,

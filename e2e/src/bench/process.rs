@@ -83,7 +83,7 @@ impl Process {
     ///
     /// # Errors
     /// When it does not come to it.
-    pub async fn counted_at_least(&self, name: &str, count: u64) -> Result<()> {
+    pub async fn counted_at_least(&self, name: &str, count: u64, within: Duration) -> Result<()> {
         let wait = async {
             let mut ticks = tokio::time::interval(STEP);
             loop {
@@ -96,9 +96,7 @@ impl Process {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, wait)
-            .await
-            .with_context(|| format!("{name} did not come to {count}"))?
+        tokio::time::timeout(within, wait).await.with_context(|| format!("{name} did not come to {count}"))?
     }
 
     /// What it has counted of something, over all labels.

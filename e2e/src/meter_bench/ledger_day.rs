@@ -34,7 +34,7 @@ pub(super) async fn bytes(folder: &Path) -> Result<f64> {
     }
     let mut sequence = 0;
     for second in (START..=START + DAY).step_by(usize::try_from(SCRAPE)?) {
-        let publishes = (second - START) % PUBLISH == 0 && second > START;
+        let publishes = (second - START).is_multiple_of(PUBLISH) && second > START;
         sequence += u64::from(publishes);
         let mut entries = Vec::new();
         for (lease, book) in &mut books {

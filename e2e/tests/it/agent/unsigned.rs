@@ -29,7 +29,7 @@ const SETTINGS: &str = "notice_period = \"5m\"\n\
 async fn a_tenant_that_never_signs_is_suspended_then_ended_with_notice_and_pays_by_a_claim() -> Result<()> {
     on_a_cluster("unsigned", async |cluster| {
         let mut running = Running::begin(cluster).await?;
-        let suspension = running.into_suspension().await?;
+        let suspension = running.run_into_suspension().await?;
         let since = moment(suspension.since.context("it is suspended")?)?;
         let used = running.used(since);
         running.stage.report_usage(&used, since).await?;
@@ -66,7 +66,7 @@ async fn a_tenant_that_never_signs_is_suspended_then_ended_with_notice_and_pays_
 async fn a_tenant_that_signs_late_goes_on_where_it_was_and_each_is_paid_what_is_its() -> Result<()> {
     on_a_cluster("late", async |cluster| {
         let mut running = Running::begin(cluster).await?;
-        let suspension = running.into_suspension().await?;
+        let suspension = running.run_into_suspension().await?;
         let since = moment(suspension.since.context("it is suspended")?)?;
         let used = running.used(since);
         running.stage.report_usage(&used, since).await?;
@@ -150,7 +150,7 @@ impl<'a> Running<'a> {
     }
 
     /// Uses everything it may and signs nothing, until the agent suspends it.
-    async fn into_suspension(&mut self) -> Result<Suspension> {
+    async fn run_into_suspension(&mut self) -> Result<Suspension> {
         self.market.anvil().pass(FIRST / 2 - 60).await?;
         let now = self.market.now().await?;
         self.stage.report_usage(&self.used(now), now).await?;
