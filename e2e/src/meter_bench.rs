@@ -63,6 +63,7 @@ const SCRAPES: &str = "meter_scrapes_total";
 const SAMPLES: &str = "meter_samples_total";
 const QUARANTINED: &str = "meter_quarantined_samples_total";
 const WRITES: &str = "meter_api_writes_total";
+const PUBLICATIONS: &str = "meter_publications_total";
 const COMMITS: &str = "meter_ledger_commits_total";
 /// How long the meter may take to see everything, and to publish it once.
 const PATIENCE: Duration = Duration::from_secs(1800);
@@ -128,7 +129,7 @@ async fn measure(cluster: &Cluster, fleet: &Fleet, meter: &Program, window: Dura
     let cold_start_s = begun.elapsed().as_secs_f64();
     let seen_since = Timestamp::now().as_second();
     // From then on it does the same all the time.
-    process.counted_at_least(WRITES, u64::from(size.leases()), PATIENCE).await?;
+    process.counted_at_least(PUBLICATIONS, u64::from(size.leases()), PATIENCE).await?;
     note(&format!("measuring for {window:?}"));
     let (before, began) = (Counts::of(&process, fleet).await?, Instant::now());
     // The length of what is measured, not a wait for something.
