@@ -1,7 +1,7 @@
 //! The books of one account: every token that came in or went out, from the contracts' events alone, held against
 //! the contracts' own balances at the same block.
 //!
-//! Not every movement has an event of its own. [`post`] says which movements follow from which event: the fee is a
+//! Not every movement has an event of its own. `books/post.rs` says which movements follow from which event: the fee is a
 //! part of a settlement, a refund a part of a close, locks follow from opening and closing, and a dispute's deposit
 //! is told by the dispute but returned by the ruling. [`ChainClient::books`] reads the events and compares; a node
 //! that leaves one out shows as a [`Difference`].
