@@ -4,6 +4,7 @@
 use std::{path::PathBuf, process::Command};
 
 use anyhow::{bail, ensure};
+use serde_json::json;
 
 use super::{
     Log,
@@ -96,6 +97,10 @@ const MUST_NOT: [(&str, &[&str]); 45] = [
     ),
 ];
 
+/// Kinds that are not ours, and their names in paths.
+const MONITORING_KINDS: [(&str, &str); 2] =
+    [("PrometheusRule", "prometheusrules"), ("ServiceMonitor", "servicemonitors")];
+
 /// An API server, and the programs that speak to it.
 struct Cluster {
     helm: PathBuf,
@@ -111,6 +116,7 @@ pub(super) fn run(log: &mut Log, kubeconfig: &str) -> anyhow::Result<()> {
         kubeconfig: kubeconfig.to_owned(),
     };
     cluster.make_namespace()?;
+    cluster.make_monitoring_kinds()?;
     for values in value_files()? {
         let name = values.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
         log.check(&format!("the API server accepts the chart with {name}"), |log| {
@@ -200,6 +206,29 @@ impl Cluster {
         let mut kubectl = Command::new(&self.kubectl);
         kubectl.args(arguments).args(["--kubeconfig", &self.kubeconfig]);
         kubectl
+    }
+
+    /// The kinds of the Prometheus operator, which a cluster has that turns `monitoring` on. Their schemas are kubeconform's matter.
+    fn make_monitoring_kinds(&self) -> anyhow::Result<()> {
+        for (kind, plural) in MONITORING_KINDS {
+            let name = format!("{plural}.monitoring.coreos.com");
+            let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+            let version =
+                json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}});
+            let definition = json!({
+                "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                "metadata": {"name": name},
+                "spec": {
+                    "group": "monitoring.coreos.com", "scope": "Namespaced", "versions": [version],
+                    "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()}
+                }
+            });
+            let mut apply = self.kubectl(&["apply", "--server-side", "--filename", "-"]);
+            crate::process::output_with_input(&mut apply, definition.to_string().as_bytes())?;
+            let established = ["wait", "--for=condition=Established", "--timeout=60s", "crd", &name];
+            output(&mut self.kubectl(&established))?;
+        }
+        Ok(())
     }
 
     /// The system namespace as a provider should make it.

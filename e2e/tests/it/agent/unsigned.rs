@@ -157,6 +157,11 @@ impl<'a> Running<'a> {
         self.market.anvil().pass(60).await?;
         self.eventually("the announcement", async |_| self.stage.is_told("SuspensionAnnounced").await)
             .await?;
+        // It is told before the object says so.
+        self.eventually("the announcement in the object", async |_| {
+            Ok(self.stage.object().await?.spec.suspension.is_some())
+        })
+        .await?;
         let announced = self.stage.object().await?.spec;
         ensure!(announced.desired == DesiredState::Running, "it was suspended unannounced");
 

@@ -25,8 +25,9 @@ use super::{
 };
 use crate::{cluster::Cluster, kubelet::Kubelet};
 
-/// How long an action may take, on a busy machine and with the operator's own waits.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long an action may take, on a busy machine and with the operator's own waits. A call that dies on its way may have been
+/// counted by the namespace's quota, and the API server's controller counts anew only every five minutes.
+const PATIENCE: Duration = Duration::from_secs(330);
 /// How long the last calls of an action may come after all is as it should be: Events are written last.
 const AFTERWARDS: Duration = Duration::from_secs(3);
 /// A replica's wait for a dead leader's Lease, and what a busy machine adds.
