@@ -91,8 +91,11 @@ impl BenchArgs {
             log: folder.join("meter.log"),
         };
         let figures = measure(&cluster, &fleet, &meter, Duration::from_secs(seconds)).await?;
-        ensure!(!beating.is_finished(), "the nodes' heartbeats have ended");
-        beating.abort();
+        if beating.is_finished() {
+            beating.await?.context("the nodes' heartbeats have ended")?;
+        } else {
+            beating.abort();
+        }
         let ledger_bytes_per_lease_day = ledger_day::bytes(&folder).await?;
         let (statements_signed_per_s, statements_verified_per_s) = signatures::per_second(SIGNING)?;
         let figures = Figures {

@@ -133,13 +133,16 @@ impl Cluster {
             loop {
                 ticks.tick().await;
                 for number in 0..nodes {
-                    let renewed = Timestamp::now().to_string();
+                    // Six digits of a second, neither more nor fewer.
+                    let renewed = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
                     let lease = json!({
                         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
                         "spec": {"holderIdentity": node_name(number), "leaseDurationSeconds": 40, "renewTime": renewed}
                     });
                     let params = PatchParams::apply("kubelet").force();
-                    api.patch(&node_name(number), &params, &Patch::Apply(lease)).await?;
+                    api.patch(&node_name(number), &params, &Patch::Apply(lease))
+                        .await
+                        .context("failed to renew a node's Lease")?;
                 }
             }
         }
