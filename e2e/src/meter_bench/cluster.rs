@@ -136,7 +136,7 @@ impl Cluster {
                     // Six digits of a second, neither more nor fewer.
                     let renewed = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
                     let lease = json!({
-                        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": node_name(number)},
                         "spec": {"holderIdentity": node_name(number), "leaseDurationSeconds": 40, "renewTime": renewed}
                     });
                     let params = PatchParams::apply("kubelet").force();
