@@ -1,4 +1,4 @@
-//! The quota of a lease: exactly what the manifest adds up to, and nothing that leaves the namespace.
+//! The quota of a lease: what the manifest adds up to, and nothing that leaves the namespace.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,12 @@ use crate::lease_controller::{
 
 /// Name of the quota.
 pub const NAME: &str = "lease";
+
+/// Room for one try of a kind that only the operator writes, beyond those that are wanted. The API server counts a
+/// create before it stores the object: one that dies in between leaves nothing but its count, which is only taken back
+/// when everything is counted anew, minutes later. Nothing is lost by it: the admission policies let nobody else write
+/// these kinds, and what the objects may use is counted by pods.
+const SPARE: u64 = 1;
 
 /// The quota. A rollout replaces pods one for one (no surge), so no room is kept for it.
 pub fn build(lease: &Validated) -> ResourceQuota {
@@ -38,6 +44,7 @@ pub fn build(lease: &Validated) -> ResourceQuota {
     let pull_secrets = u64::from(!lease.manifest.registries().is_empty());
     let stateful = count(|service| !service.volumes.is_empty());
     let stateless = count(|service| service.volumes.is_empty());
+    let written = |wanted: u64| number(if wanted == 0 { 0 } else { wanted.saturating_add(SPARE) });
     let mut hard: BTreeMap<String, Quantity> = [
         ("requests.cpu", cpu()),
         ("limits.cpu", cpu()),
@@ -51,17 +58,17 @@ pub fn build(lease: &Validated) -> ResourceQuota {
         ("pods", number(if lease.activity == Activity::Paused { 0 } else { pods })),
         // Those that have ended count here, and only here.
         ("count/pods", number(pods.saturating_add(remains::MOST))),
-        ("services", number(count(|service| !service.ports.is_empty()))),
+        ("services", written(count(|service| !service.ports.is_empty()))),
         ("services.nodeports", number(0)),
         ("services.loadbalancers", number(0)),
-        ("secrets", number(count(|service| !service.secrets.is_empty()) + pull_secrets)),
+        ("secrets", written(count(|service| !service.secrets.is_empty()) + pull_secrets)),
         // The cluster itself puts its CA into every namespace.
         ("configmaps", number(1)),
         // `default` and `workload`, and one in reserve: the cluster makes `default` too, at the same moment, and the quota
         // counts both tries until it is counted anew minutes later.
         ("count/serviceaccounts", number(3)),
-        ("count/deployments.apps", number(stateless)),
-        ("count/statefulsets.apps", number(stateful)),
+        ("count/deployments.apps", written(stateless)),
+        ("count/statefulsets.apps", written(stateful)),
         // The current and the previous template of each workload, and one in between.
         ("count/replicasets.apps", number(stateless.saturating_mul(3))),
         ("count/controllerrevisions.apps", number(stateful.saturating_mul(3))),
