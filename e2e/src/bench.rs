@@ -255,7 +255,8 @@ fn per_lease(requests: u64, leases: u32) -> f64 {
     requests as f64 / f64::from(leases)
 }
 
-fn note(text: &str) {
+/// Says on stderr what is being done.
+pub(crate) fn note(text: &str) {
     eprintln!("  · {text}");
 }
 

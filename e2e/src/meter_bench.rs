@@ -22,7 +22,10 @@ mod truth;
 use cluster::{Cluster, Size};
 use figures::Figures;
 
-use crate::bench::process::{Process, Program};
+use crate::bench::{
+    note,
+    process::{Process, Program},
+};
 
 /// Measures a meter on the cluster that is given.
 #[derive(Debug, Parser)]
@@ -81,6 +84,7 @@ impl BenchArgs {
         ensure!(pods > 0 && nodes > 0 && pods_per_lease > 0, "there must be pods to measure");
         let size = Size { pods, nodes, pods_per_lease };
         note(&format!("making {pods} pods of {} leases on {nodes} nodes", size.leases()));
+        let alone = Alone::measure(&folder).await?;
         let cluster = Cluster::make(&kubeconfig, &namespace, size).await?;
         let fleet = Fleet::start(cluster.pods_by_node()).await?;
         let beating = tokio::spawn(cluster.heartbeats());
@@ -90,20 +94,12 @@ impl BenchArgs {
             arguments: arguments(&namespace, &fleet, &folder),
             log: folder.join("meter.log"),
         };
-        let figures = measure(&cluster, &fleet, &meter, Duration::from_secs(seconds)).await?;
+        let figures = measure(&cluster, &fleet, &meter, Duration::from_secs(seconds), alone).await?;
         if beating.is_finished() {
             beating.await?.context("the nodes' heartbeats have ended")?;
         } else {
             beating.abort();
         }
-        let ledger_bytes_per_lease_day = ledger_day::bytes(&folder).await?;
-        let (statements_signed_per_s, statements_verified_per_s) = signatures::per_second(SIGNING)?;
-        let figures = Figures {
-            ledger_bytes_per_lease_day,
-            statements_signed_per_s,
-            statements_verified_per_s,
-            ..figures
-        };
         std::fs::write(&out, serde_json::to_vec_pretty(&figures)?)
             .with_context(|| format!("failed to write {}", out.display()))
     }
@@ -122,7 +118,29 @@ fn arguments(namespace: &str, fleet: &Fleet, folder: &std::path::Path) -> Vec<St
     .into()
 }
 
-async fn measure(cluster: &Cluster, fleet: &Fleet, meter: &Program, window: Duration) -> Result<Figures> {
+/// What needs no cluster to be measured.
+struct Alone {
+    ledger_bytes_per_lease_day: f64,
+    statements_signed_per_s: f64,
+    statements_verified_per_s: f64,
+}
+
+impl Alone {
+    async fn measure(folder: &std::path::Path) -> Result<Self> {
+        note("filling a day of a ledger, and signing");
+        let ledger_bytes_per_lease_day = ledger_day::bytes(folder).await?;
+        let (statements_signed_per_s, statements_verified_per_s) = signatures::per_second(SIGNING)?;
+        Ok(Self { ledger_bytes_per_lease_day, statements_signed_per_s, statements_verified_per_s })
+    }
+}
+
+async fn measure(
+    cluster: &Cluster,
+    fleet: &Fleet,
+    meter: &Program,
+    window: Duration,
+    alone: Alone,
+) -> Result<Figures> {
     let size = cluster.size();
     let begun = Instant::now();
     let process = meter.start().await?;
@@ -159,9 +177,9 @@ async fn measure(cluster: &Cluster, fleet: &Fleet, meter: &Program, window: Dura
         ledger_commits_per_s: rate(|counts| counts.commits),
         oldest_publication_s: compared.oldest,
         leases_compared: compared.leases,
-        ledger_bytes_per_lease_day: 0.0,
-        statements_signed_per_s: 0.0,
-        statements_verified_per_s: 0.0,
+        ledger_bytes_per_lease_day: alone.ledger_bytes_per_lease_day,
+        statements_signed_per_s: alone.statements_signed_per_s,
+        statements_verified_per_s: alone.statements_verified_per_s,
     })
 }
 
@@ -185,10 +203,6 @@ impl Counts {
             commits: process.counter(COMMITS).await?,
         })
     }
-}
-
-fn note(text: &str) {
-    eprintln!("  · {text}");
 }
 
 #[cfg(test)]

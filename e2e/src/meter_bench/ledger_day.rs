@@ -12,7 +12,7 @@ use usage::{
 };
 
 /// Enough that tables and free pages do not matter.
-const LEASES: u8 = 100;
+const LEASES: u8 = 20;
 /// The meter's defaults at ten thousand leases: a scrape, and the time from one publication to the next.
 const SCRAPE: u64 = 30;
 const PUBLISH: u64 = 1_020;
@@ -40,7 +40,7 @@ pub(super) async fn bytes(folder: &Path) -> Result<f64> {
         for (lease, book) in &mut books {
             turn(book, *lease, second);
             let closed = book.take_closed();
-            let cut = book.cut().filter(|_| publishes);
+            let cut = if publishes { book.cut() } else { None };
             let published: Vec<_> =
                 cut.into_iter().map(|cut| Published { sequence, at: second, cut }).collect();
             if !closed.is_empty() || !published.is_empty() {
