@@ -11,6 +11,7 @@ use crd::{
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::Client;
 use kube::api::{Api, ListParams, Patch, PatchParams};
+use manifest::ValidManifest;
 use market::{B256, LeaseId};
 use serde_json::{Value, json};
 
@@ -37,26 +38,7 @@ pub async fn open(client: &Client, manager: &str, id: LeaseId, manifest: &Value)
     let valid = manifest::validate(&document)
         .map_err(|problems| anyhow::anyhow!("the manifest is refused: {problems:?}"))?;
     let (name, salt) = (LeaseName::of(id), B256::repeat_byte(0x5a));
-    let limits = valid.requirements().limits().context("the manifest does not add up")?;
-    let address = |digit: &str| format!("0x{}", digit.repeat(40));
-    let spec = ComputeLeaseSpec {
-        lease_id: id.to_string(),
-        tenant: address("2"),
-        provider: address("3"),
-        chain: ChainRef { chain_id: 31337, market: address("4") },
-        tier: TierName::from(valid.tier()),
-        limits: ResourceLimits::try_from(&limits).context("the limits do not fit")?,
-        manifest: Some(ManifestRef {
-            secret_name: name.manifest_secret(),
-            hash: convert::hex(manifest::manifest_hash(&salt, &valid.canonical_json()).as_slice()),
-            revision: 1,
-            previous: None,
-        }),
-        desired: DesiredState::Running,
-        term: None,
-        settlement: None,
-        suspension: None,
-    };
+    let object = lease_of(id, &valid, salt)?;
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name.manifest_secret()},
         "stringData": {
@@ -67,12 +49,40 @@ pub async fn open(client: &Client, manager: &str, id: LeaseId, manifest: &Value)
     let params = PatchParams::apply(manager).force();
     let secrets = Api::<Secret>::namespaced(client.clone(), NAMESPACE);
     secrets.patch(&name.manifest_secret(), &params, &Patch::Apply(secret)).await?;
-    let object = ComputeLease::new(name.as_str(), spec);
     leases(client)
         .patch(name.as_str(), &params, &Patch::Apply(object))
         .await
         .context("failed to open the lease")?;
     Ok(name)
+}
+
+/// A lease of exactly what a manifest asks for, in the manifest's tier.
+///
+/// # Errors
+/// When what it asks for does not fit into a lease's limits.
+pub fn lease_of(id: LeaseId, manifest: &ValidManifest, salt: B256) -> Result<ComputeLease> {
+    let name = LeaseName::of(id);
+    let limits = manifest.requirements().limits().context("the manifest does not add up")?;
+    let address = |digit: &str| format!("0x{}", digit.repeat(40));
+    let spec = ComputeLeaseSpec {
+        lease_id: id.to_string(),
+        tenant: address("2"),
+        provider: address("3"),
+        chain: ChainRef { chain_id: 31337, market: address("4") },
+        tier: TierName::from(manifest.tier()),
+        limits: ResourceLimits::try_from(&limits).context("the limits do not fit")?,
+        manifest: Some(ManifestRef {
+            secret_name: name.manifest_secret(),
+            hash: convert::hex(manifest::manifest_hash(&salt, &manifest.canonical_json()).as_slice()),
+            revision: 1,
+            previous: None,
+        }),
+        desired: DesiredState::Running,
+        term: None,
+        settlement: None,
+        suspension: None,
+    };
+    Ok(ComputeLease::new(name.as_str(), spec))
 }
 
 /// Waits until all of a lease runs.

@@ -3,10 +3,7 @@
 use std::{env, fmt::Debug, panic::AssertUnwindSafe, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
-use crd::{
-    ChainRef, ComputeLease, ComputeLeaseSpec, DesiredState, LeaseName, ManifestRef, PreviousManifest,
-    ResourceLimits, TierName, convert,
-};
+use crd::{ComputeLease, LeaseName, ManifestRef, PreviousManifest, convert};
 use futures::FutureExt;
 use k8s_openapi::{
     ByteString,
@@ -343,29 +340,7 @@ pub(crate) fn lease(seed: u8, manifest: &ValidManifest) -> ComputeLease {
 
 /// The lease of this id, of exactly what a manifest asks for.
 pub(crate) fn lease_of(id: LeaseId, manifest: &ValidManifest) -> ComputeLease {
-    let name = LeaseName::of(id);
-    let limits = manifest.requirements().limits().expect("the test's manifest adds up");
-    ComputeLease::new(
-        name.as_str(),
-        ComputeLeaseSpec {
-            lease_id: id.to_string(),
-            tenant: format!("0x{}", "2".repeat(40)),
-            provider: format!("0x{}", "3".repeat(40)),
-            chain: ChainRef { chain_id: 31337, market: format!("0x{}", "4".repeat(40)) },
-            tier: TierName::Strict,
-            limits: ResourceLimits::try_from(&limits).expect("the test's limits fit"),
-            manifest: Some(ManifestRef {
-                secret_name: name.manifest_secret(),
-                hash: hash(manifest),
-                revision: 1,
-                previous: None,
-            }),
-            desired: DesiredState::Running,
-            term: None,
-            settlement: None,
-            suspension: None,
-        },
-    )
+    e2e::opened::lease_of(id, manifest, salt()).expect("the test's manifest fits")
 }
 
 /// The class that the chart installs and that every pod of a lease names. It stays, because another test may need it, and it
