@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
-use kube::api::{Api, DeleteParams, ListParams, LogParams};
+use kube::api::{Api, DeleteParams, ListParams, LogParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
 
 use crate::report;
 
@@ -44,6 +45,19 @@ pub async fn connect_as(kubeconfig: &Path, user: &str, group: &str) -> Result<Cl
     config.auth_info.impersonate = Some(user.to_owned());
     config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned(), group.to_owned()]);
     Ok(Client::try_from(config)?)
+}
+
+/// Makes a namespace with labels.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn apply_namespace(client: &Client, manager: &str, name: &str, labels: Value) -> Result<()> {
+    let object = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels},
+    });
+    let namespaces = Api::<Namespace>::all(client.clone());
+    namespaces.patch(name, &PatchParams::apply(manager).force(), &Patch::Apply(object)).await?;
+    Ok(())
 }
 
 /// Looks at `condition` until it gives a value, for at most `limit`.

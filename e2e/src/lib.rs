@@ -6,6 +6,7 @@
 //! Nothing here may stand in for a part: every step acts through the `leasehold` binary, the chart, the chain or the
 //! Kubernetes API, as a provider and a tenant would.
 
+pub mod agentless;
 pub mod args;
 pub mod balances;
 pub mod bench;

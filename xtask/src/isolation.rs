@@ -5,21 +5,15 @@
 
 mod outside;
 
-use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::demo::place::{self, Place};
-use crate::images::{self, Profile};
-use crate::process::output;
-use crate::step::{long_step, step};
-use crate::testbed::{
-    self,
-    site::{PRIVATE_USER, Profile as SiteProfile, Site},
-};
-use crate::tools::{Tool, repository};
+use crate::agentless::{self, After, Driver};
+use crate::demo::place::Place;
+use crate::step::step;
+use crate::testbed::site::{PRIVATE_USER, Profile as SiteProfile, Site};
 use outside::Outside;
 
 /// What is tried, and where the table goes.
@@ -42,41 +36,19 @@ pub(crate) struct IsolationArgs {
 impl IsolationArgs {
     /// Runs it; the testbed is taken down unless it was up before.
     pub(crate) fn run(self) -> Result<()> {
-        testbed::ensure_possible(SiteProfile::Full)
-            .context("the escape table needs a testbed on this machine")?;
-        let place = long_step("bring up the testbed", place::of_the_testbed)?;
-        let tried = self.try_everything(&place);
-        let cleaned = if self.keep { Ok(()) } else { place.clean_up() };
-        match (tried, cleaned) {
-            (Err(failure), Err(left)) => {
-                Err(failure.context(format!("failed to clean up ({left:#}) after a failure")))
-            }
-            (tried, cleaned) => tried.and(cleaned),
-        }
+        let after = if self.keep { After::Keep } else { After::CleanUp };
+        agentless::on_the_testbed(after, |place| self.try_everything(place))
     }
 
     fn try_everything(&self, place: &Place) -> Result<()> {
-        let out = repository().join("target/isolation");
-        fs::create_dir_all(&out).with_context(|| format!("failed to make {}", out.display()))?;
-        let binaries = long_step("build the operator, the probe and the driver", build)?;
-        let references = long_step("make the images and push them to the registry", || {
-            let only = ["isolation-probe", "operator"].map(str::to_owned);
-            images::build_and_push(&place.registry, &only, Profile::Dev)
-        })?;
-        let file = out.join("images.json");
-        fs::write(&file, serde_json::to_vec_pretty(&references)?)?;
+        let Driver { command: mut driver, binaries } = agentless::driver("isolation", place)?;
         let probe = binaries.join("isolation-probe");
-        let helm = Tool::Helm.program("helm")?;
+        let private = Site::of(SiteProfile::Full)?.private_registry();
         // Nothing between here and its removal may leave early.
         let outside = step("make a world outside of the cluster", || Outside::make(&probe))?;
 
-        let mut driver = Command::new(binaries.join("isolation"));
-        driver.arg("--kubeconfig").arg(&place.kubeconfig).arg("--images").arg(&file);
-        driver.arg("--helm").arg(helm);
-        driver.arg("--chart").arg(repository().join("charts/leasehold"));
-        driver.arg("--probe").arg(&probe).arg("--out").arg(&out);
+        driver.arg("--probe").arg(&probe);
         let (user, password) = PRIVATE_USER;
-        let private = Site::of(SiteProfile::Full)?.private_registry();
         driver.args(["--private-registry", &format!("{user}:{password}@{private}")]);
         driver.args(["--metadata", &outside::METADATA.join(","), "--public", outside::PUBLIC]);
         if !self.rows.is_empty() {
@@ -98,12 +70,4 @@ impl IsolationArgs {
         ensure!(status.success(), "the table does not hold ({status})");
         Ok(())
     }
-}
-
-/// Builds what the run needs, and returns where the binaries are.
-fn build() -> Result<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--package", "operator", "--package", "isolation-probe", "--package", "e2e"]);
-    output(cargo.current_dir(repository()))?;
-    Ok(images::target_directory().join("debug"))
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod accuracy;
+mod agentless;
 mod args;
 mod bench;
 mod cache;

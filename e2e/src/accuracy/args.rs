@@ -1,10 +1,10 @@
 //! What a run is given.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
+use e2e::agentless::RunArgs;
 
 use crate::place::Place;
 use crate::run;
@@ -13,18 +13,8 @@ use crate::run;
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// Admin kubeconfig of the testbed.
-    #[arg(long)]
-    pub(crate) kubeconfig: PathBuf,
-    /// JSON object of image name to digest reference, as `cargo xtask images` writes it.
-    #[arg(long)]
-    pub(crate) images: PathBuf,
-    /// The helm binary.
-    #[arg(long)]
-    pub(crate) helm: PathBuf,
-    /// The chart a provider installs.
-    #[arg(long)]
-    pub(crate) chart: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
     /// The program that kills parts of the testbed: xtask.
     #[arg(long)]
     pub(crate) xtask: PathBuf,
@@ -34,32 +24,19 @@ pub(crate) struct Args {
     /// Decides when what is killed.
     #[arg(long)]
     pub(crate) seed: u64,
-    /// Where the run's files go.
-    #[arg(long)]
-    pub(crate) out: PathBuf,
-    /// Write the table as JSON.
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
 }
 
 impl Args {
     /// Runs it, prints the table, and fails where the meter is further from the kernel than it may be.
     pub(crate) async fn run(self) -> Result<()> {
-        std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("failed to make {}", self.out.display()))?;
-        let images = std::fs::read(&self.images).context("failed to read the image references")?;
-        let images: BTreeMap<String, String> =
-            serde_json::from_slice(&images).context("failed to parse the image references")?;
-        let json = self.json.clone();
+        let images = self.run.prepare()?;
+        let given = self.run.clone();
         let place = Place::connect(self, &images).await?;
         let measured = run::run(&place).await;
         let cleaned = place.clean_up().await;
         let table = measured?;
         println!("{table}");
-        if let Some(path) = json {
-            std::fs::write(&path, serde_json::to_vec_pretty(&table)?)
-                .with_context(|| format!("failed to write {}", path.display()))?;
-        }
+        given.write(&table)?;
         cleaned?;
         table.check()
     }

@@ -3,8 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use e2e::cgroup::CpuCounter;
+use e2e::chart::NAMESPACE;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt as _};
 
-use crate::kernel;
 use crate::place::Place;
 
 /// Something that goes wrong.
@@ -64,8 +68,8 @@ impl Fault {
     async fn happen(self, place: &Place) -> Result<()> {
         let component = |name: &str| format!("app.kubernetes.io/component={name}");
         match self {
-            Self::Meter => kernel::kill(&place.admin, &component("meter")).await,
-            Self::Operator => kernel::kill(&place.admin, &component("operator")).await,
+            Self::Meter => kill(&place.admin, &component("meter")).await,
+            Self::Operator => kill(&place.admin, &component("operator")).await,
             Self::Kubelet => outage(place, "kubelet").await,
             Self::Containerd => outage(place, "containerd").await,
         }
@@ -79,6 +83,25 @@ async fn outage(place: &Place, part: &str) -> Result<()> {
         .await
         .context("failed to run xtask")?;
     anyhow::ensure!(status.success(), "{part} did not come back");
+    Ok(())
+}
+
+/// Kills the processes of a pod of ours, as a power cut would.
+async fn kill(client: &Client, selector: &str) -> Result<()> {
+    let pods = Api::<Pod>::namespaced(client.clone(), NAMESPACE);
+    let all = pods.list(&ListParams::default().labels(selector)).await?.items;
+    let uid = all.first().and_then(|pod| pod.uid()).with_context(|| format!("no pod is {selector}"))?;
+    // The pods are found by the control group that the kubelet made for this very UID.
+    for process in CpuCounter::of(&uid).context("the kernel does not know the pod")?.processes() {
+        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        // The sandbox's own process stays, as it does when a container dies.
+        if name.trim() == "pause" {
+            continue;
+        }
+        let killed =
+            tokio::process::Command::new("kill").args(["-KILL", &process.to_string()]).status().await?;
+        anyhow::ensure!(killed.success(), "process {process} could not be killed");
+    }
     Ok(())
 }
 

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use e2e::cgroup::CpuCounter;
-use kube::Client;
 
 /// So often the counters are read while pods end.
 const STEP: Duration = Duration::from_millis(20);
@@ -97,27 +96,6 @@ impl Counted {
             tx_bytes: self.tx_bytes + other.tx_bytes,
         }
     }
-}
-
-/// Kills the processes of a pod of ours, as a power cut would.
-pub(crate) async fn kill(client: &Client, selector: &str) -> Result<()> {
-    use k8s_openapi::api::core::v1::Pod;
-    use kube::{Api, ResourceExt as _, api::ListParams};
-    let pods = Api::<Pod>::namespaced(client.clone(), e2e::chart::NAMESPACE);
-    let all = pods.list(&ListParams::default().labels(selector)).await?.items;
-    let uid = all.first().and_then(|pod| pod.uid()).with_context(|| format!("no pod is {selector}"))?;
-    // The pods are found by the control group that the kubelet made for this very UID.
-    for process in CpuCounter::of(&uid).context("the kernel does not know the pod")?.processes() {
-        let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
-        // The sandbox's own process stays, as it does when a container dies.
-        if name.trim() == "pause" {
-            continue;
-        }
-        let killed =
-            tokio::process::Command::new("kill").args(["-KILL", &process.to_string()]).status().await?;
-        anyhow::ensure!(killed.success(), "process {process} could not be killed");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

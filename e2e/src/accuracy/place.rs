@@ -1,14 +1,13 @@
 //! The cluster, with the chart in it; the harness plays the agent.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use e2e::chart::{Helm, NAMESPACE, admission, plain_registry};
+use anyhow::Result;
+use e2e::agentless::{Images, values_of_the_agent};
+use e2e::chart::{NAMESPACE, admission, plain_registry};
 use e2e::cluster::{connect, delete_namespace, until};
-use e2e::{deployments, opened};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use e2e::opened;
+use kube::api::ListParams;
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
@@ -24,44 +23,24 @@ pub(crate) struct Place {
     pub(crate) admin: Client,
     pub(crate) work_image: String,
     operator_image: String,
-    helm: Helm,
 }
 
 impl Place {
     /// Connects as administrator, and installs the chart.
-    pub(crate) async fn connect(args: Args, images: &BTreeMap<String, String>) -> Result<Self> {
-        let image =
-            |name: &str| images.get(name).cloned().with_context(|| format!("there is no image `{name}`"));
+    pub(crate) async fn connect(args: Args, images: &Images) -> Result<Self> {
         let place = Self {
-            admin: connect(&args.kubeconfig).await?,
-            work_image: image("isolation-probe")?,
-            operator_image: image("operator")?,
-            helm: Helm { binary: args.helm.clone(), kubeconfig: args.kubeconfig.clone() },
+            admin: connect(&args.run.kubeconfig).await?,
+            work_image: images.reference("isolation-probe")?,
+            operator_image: images.reference("operator")?,
             args,
         };
-        place.install().await?;
+        let awaited = ["leasehold-dns", "leasehold-operator", "leasehold-meter"];
+        place.args.run.install(&place.admin, MANAGER, &place.values(), &awaited).await?;
         Ok(place)
-    }
-
-    async fn install(&self) -> Result<()> {
-        let namespace = json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": {
-                "name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
-            },
-        });
-        let api = Api::<Namespace>::all(self.admin.clone());
-        api.patch(NAMESPACE, &PatchParams::apply(MANAGER).force(), &Patch::Apply(namespace)).await?;
-        self.helm.install(&self.args.chart, &[], &self.values(), &self.args.out).await?;
-        deployments::scale(&self.admin, "leasehold-agent", 0).await?;
-        for deployment in ["leasehold-dns", "leasehold-operator", "leasehold-meter"] {
-            deployments::await_available(&self.admin, deployment).await?;
-        }
-        Ok(())
     }
 
     /// The meter scrapes and publishes as it is shipped.
     fn values(&self) -> Value {
-        let zero = |digit: &str| format!("0x{}", digit.repeat(40));
         json!({
             "admission": admission(),
             "operator": {
@@ -70,22 +49,7 @@ impl Place {
                 "images": {"allowedRegistries": [plain_registry(&self.operator_image)]},
             },
             "meter": {"ledger": {"kind": "volume", "volume": {"size": "64Mi"}}},
-            "agent": {
-                // It never runs here.
-                "image": self.work_image,
-                "operatorKey": {"secretName": "no-key-is-needed"},
-                "config": {
-                    "chain": {
-                        "rpc_url": "http://127.0.0.1:1",
-                        "deployment": {
-                            "chain_id": 31337, "market": zero("2"), "registry": zero("3"), "token": zero("4"),
-                            "token_decimals": 6, "deployed_block": 1,
-                        },
-                    },
-                    "provider": {"owner": zero("1")},
-                    "gateway": {"public_url": "https://gateway.example"},
-                },
-            },
+            "agent": values_of_the_agent(&self.work_image),
         })
     }
 
@@ -99,7 +63,7 @@ impl Place {
             Ok(leases.list(&ListParams::default()).await?.items.is_empty().then_some(()))
         })
         .await?;
-        self.helm.uninstall().await?;
+        self.args.run.helm().uninstall().await?;
         delete_namespace(&self.admin, NAMESPACE).await
     }
 }

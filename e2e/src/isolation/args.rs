@@ -1,12 +1,12 @@
 //! What a run is given.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Parser;
 use crd::TierName;
+use e2e::agentless::RunArgs;
 
 use crate::place::Place;
 use crate::private_images::PrivateRegistry;
@@ -16,18 +16,8 @@ use crate::run;
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// Admin kubeconfig of the cluster.
-    #[arg(long)]
-    pub(crate) kubeconfig: PathBuf,
-    /// JSON object of image name to digest reference, as `cargo xtask images` writes it.
-    #[arg(long)]
-    pub(crate) images: PathBuf,
-    /// The helm binary.
-    #[arg(long)]
-    pub(crate) helm: PathBuf,
-    /// The chart a provider installs.
-    #[arg(long)]
-    pub(crate) chart: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
     /// The probe's binary, to run it outside of any pod.
     #[arg(long)]
     pub(crate) probe: PathBuf,
@@ -40,12 +30,6 @@ pub(crate) struct Args {
     /// A registry that has the probe's image too and asks for a password: USER:PASSWORD@HOST:PORT.
     #[arg(long)]
     pub(crate) private_registry: PrivateRegistry,
-    /// Where the run's files go.
-    #[arg(long)]
-    pub(crate) out: PathBuf,
-    /// Write the table as JSON.
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
     /// Rows to try; all if left out.
     #[arg(long, value_delimiter = ',')]
     pub(crate) rows: Vec<u8>,
@@ -60,21 +44,14 @@ pub(crate) struct Args {
 impl Args {
     /// Runs it, prints the table, and fails where a row is open that nobody knew of, or a mutant was missed.
     pub(crate) async fn run(self) -> Result<()> {
-        std::fs::create_dir_all(&self.out)
-            .with_context(|| format!("failed to make {}", self.out.display()))?;
-        let images = std::fs::read(&self.images).context("failed to read the image references")?;
-        let images: BTreeMap<String, String> =
-            serde_json::from_slice(&images).context("failed to parse the image references")?;
-        let json = self.json.clone();
-        let place = Place::connect(self, images).await?;
+        let images = self.run.prepare()?;
+        let given = self.run.clone();
+        let place = Place::connect(self, &images).await?;
         let told = run::run(&place).await;
         let cleaned = if place.args.keep { Ok(()) } else { place.clean_up().await };
         let table = told?;
         table.print();
-        if let Some(path) = json {
-            std::fs::write(&path, serde_json::to_vec_pretty(&table)?)
-                .with_context(|| format!("failed to write {}", path.display()))?;
-        }
+        given.write(&table)?;
         cleaned?;
         table.check()
     }

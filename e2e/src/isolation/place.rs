@@ -1,11 +1,11 @@
 //! Who acts and where: the cluster's owner, other identities, and the namespaces of the run.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use crd::{ComputeLease, labels};
-use e2e::chart::{Helm, NAMESPACE, plain_registry};
+use e2e::agentless::{Images, values_of_the_agent};
+use e2e::chart::{NAMESPACE, plain_registry};
 use e2e::{cluster, deployments};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::api::{Api, ListParams, Patch, PatchParams};
@@ -38,9 +38,7 @@ pub(crate) struct Place {
     pub(crate) admin: Client,
     pub(crate) probe_image: String,
     operator_image: String,
-    agent_image: String,
     config: Config,
-    helm: Helm,
 }
 
 /// The node that pods run on.
@@ -53,19 +51,14 @@ pub(crate) struct NodeFacts {
 
 impl Place {
     /// Connects as administrator.
-    pub(crate) async fn connect(args: Args, images: BTreeMap<String, String>) -> Result<Self> {
-        let file = Kubeconfig::read_from(&args.kubeconfig)
-            .with_context(|| format!("failed to read {}", args.kubeconfig.display()))?;
+    pub(crate) async fn connect(args: Args, images: &Images) -> Result<Self> {
+        let file = Kubeconfig::read_from(&args.run.kubeconfig)
+            .with_context(|| format!("failed to read {}", args.run.kubeconfig.display()))?;
         let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
-        let image =
-            |name: &str| images.get(name).cloned().with_context(|| format!("there is no image `{name}`"));
         Ok(Self {
             admin: Client::try_from(config.clone())?,
-            probe_image: image("isolation-probe")?,
-            operator_image: image("operator")?,
-            // It never runs here: the harness opens the leases itself.
-            agent_image: image("isolation-probe")?,
-            helm: Helm { binary: args.helm.clone(), kubeconfig: args.kubeconfig.clone() },
+            probe_image: images.reference("isolation-probe")?,
+            operator_image: images.reference("operator")?,
             config,
             args,
         })
@@ -93,16 +86,11 @@ impl Place {
 
     /// Installs the chart and waits for the operator; the agent stays away, because the harness plays its part.
     pub(crate) async fn install(&self) -> Result<()> {
-        let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
-        self.namespace(NAMESPACE, labels).await?;
-        self.helm.install(&self.args.chart, &[], &self.values(), &self.args.out).await?;
-        self.scale("leasehold-agent", 0).await?;
-        self.await_available("leasehold-dns").await?;
-        self.await_available("leasehold-operator").await
+        let awaited = ["leasehold-dns", "leasehold-operator"];
+        self.args.run.install(&self.admin, MANAGER, &self.values(), &awaited).await
     }
 
     fn values(&self) -> Value {
-        let zero = |digit: &str| format!("0x{}", digit.repeat(40));
         json!({
             "admission": e2e::chart::admission(),
             "operator": {
@@ -115,21 +103,7 @@ impl Place {
             },
             // The world outside, which answers questions for names.
             "dns": {"upstreams": [self.args.public]},
-            "agent": {
-                "image": self.agent_image,
-                "operatorKey": {"secretName": "no-key-is-needed"},
-                "config": {
-                    "chain": {
-                        "rpc_url": "http://127.0.0.1:1",
-                        "deployment": {
-                            "chain_id": 31337, "market": zero("2"), "registry": zero("3"), "token": zero("4"),
-                            "token_decimals": 6, "deployed_block": 1,
-                        },
-                    },
-                    "provider": {"owner": zero("1")},
-                    "gateway": {"public_url": "https://gateway.example"},
-                },
-            },
+            "agent": values_of_the_agent(&self.probe_image),
         })
     }
 
@@ -145,12 +119,7 @@ impl Place {
 
     /// Makes a namespace with labels.
     pub(crate) async fn namespace(&self, name: &str, labels: Value) -> Result<()> {
-        let object = json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels},
-        });
-        let api = Api::<Namespace>::all(self.admin.clone());
-        api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(object)).await?;
-        Ok(())
+        cluster::apply_namespace(&self.admin, MANAGER, name, labels).await
     }
 
     /// Applies any object in a namespace, as the administrator.
@@ -195,7 +164,7 @@ impl Place {
         crate::unenforced::clean_up(self).await?;
         let ended = self.end_leases().await;
         cluster::delete_namespace(&self.admin, BARE).await?;
-        self.helm.uninstall().await?;
+        self.args.run.helm().uninstall().await?;
         let bindings = Api::<k8s_openapi::api::rbac::v1::ClusterRoleBinding>::all(self.admin.clone());
         match bindings.delete("isolation-addon", &Default::default()).await {
             Err(kube::Error::Api(status)) if status.code == 404 => {}
