@@ -118,8 +118,6 @@ pub(crate) fn closable_from(lease: &Lease, claim_window: u64, dispute_window: u6
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::Address;
-
     use super::*;
 
     const CLAIM: PendingClaim =
@@ -127,20 +125,13 @@ mod tests {
 
     fn lease() -> Lease {
         Lease {
-            state: LeaseState::Active,
-            tenant: Address::repeat_byte(1),
-            provider: Address::repeat_byte(2),
-            signer: Address::repeat_byte(3),
-            token: Address::repeat_byte(4),
             started_at: Some(Timestamp(100)),
             end_at: Timestamp(500),
             last_as_of: Timestamp(200),
-            rate_cap_e6: 1,
-            fee_bps: BasisPoints::ZERO,
             balance: Amount(810),
             paid: Amount(100),
             pending: Some(CLAIM),
-            disputed_at: None,
+            ..testkit::lease()
         }
     }
 

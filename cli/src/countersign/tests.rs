@@ -34,22 +34,12 @@ fn bid() -> Bid {
 }
 
 fn lease() -> Lease {
-    Lease {
-        state: LeaseState::Active,
-        tenant: Address::repeat_byte(2),
-        provider: Address::repeat_byte(1),
-        signer: Address::repeat_byte(5),
-        token: Address::repeat_byte(3),
-        started_at: Some(Timestamp(1_000)),
-        end_at: Timestamp(4_600),
-        last_as_of: Timestamp(1_000),
-        rate_cap_e6: 2_000_000,
-        fee_bps: BasisPoints::ZERO,
-        balance: Amount(7_200),
-        paid: Amount(0),
-        pending: None,
-        disputed_at: None,
-    }
+    Lease { end_at: Timestamp(4_600), rate_cap_e6: 2_000_000, balance: Amount(7_200), ..testkit::lease() }
+}
+
+/// What is known at `now` by who signs for the first time, tolerates nothing and does not probe.
+fn own<'a>(bid: &'a Bid, lease: &'a Lease, now: u64) -> Own<'a> {
+    Own { bid, lease, now: Timestamp(now), previous: None, terms: Terms::default(), observed: None }
 }
 
 /// A proposal over `seconds` of uptime and as many full seconds of CPU.
@@ -83,14 +73,7 @@ fn refusal(own: &Own<'_>, proposal: &StatementProposal) -> (RefusalReason, Amoun
 #[test]
 fn a_statement_at_its_exact_cost_is_signed() {
     let (bid, lease) = (bid(), lease());
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(1_100),
-        previous: None,
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = own(&bid, &lease, 1_100);
     let proposal = proposal(100, 1_100, 200);
     let statement = check(ID, &own, &proposal).unwrap();
     assert_eq!(statement.amount_cum, Amount(200));
@@ -101,14 +84,7 @@ fn a_statement_at_its_exact_cost_is_signed() {
 #[test]
 fn a_statement_over_its_cost_is_refused_with_the_largest_accepted() {
     let (bid, lease) = (bid(), lease());
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(1_100),
-        previous: None,
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = own(&bid, &lease, 1_100);
     // Fifty seconds were used of a hundred that passed: the cap would allow more than the usage does.
     assert_eq!(refusal(&own, &proposal(50, 1_100, 101)), (RefusalReason::AmountAboveUsage, Amount(100)));
     // Usage beyond the limits is worth no more than the limits.
@@ -121,14 +97,7 @@ fn a_statement_over_its_cost_is_refused_with_the_largest_accepted() {
 #[test]
 fn time_that_has_not_passed_is_not_signed_for() {
     let (bid, lease) = (bid(), lease());
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(1_100),
-        previous: None,
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = own(&bid, &lease, 1_100);
     assert_eq!(refusal(&own, &proposal(101, 1_101, 202)), (RefusalReason::TooLate, Amount(200)));
     let later = Own { now: Timestamp(9_000), ..own };
     assert_eq!(refusal(&later, &proposal(3_601, 4_601, 7_202)), (RefusalReason::TooLate, Amount(7_200)));
@@ -138,14 +107,7 @@ fn time_that_has_not_passed_is_not_signed_for() {
 fn no_resource_is_billed_beyond_its_limit_nor_beyond_its_use() {
     let bid = Bid { prices: Prices([Price(10_u128.pow(18)); 8]), limits: Limits([3; 8]), ..bid() };
     let lease = Lease { rate_cap_e6: 24_000_000, ..lease() };
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(1_100),
-        previous: None,
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = own(&bid, &lease, 1_100);
     for dimension in 0..8 {
         let of = |used: u128, amount_cum: u128| {
             let mut usage = [0; 8];
@@ -182,14 +144,7 @@ fn no_resource_is_billed_beyond_its_limit_nor_beyond_its_use() {
 fn an_idle_time_that_was_signed_for_is_not_billed_as_busy_later() {
     let (bid, lease) = (bid(), lease());
     let idle = proposal(0, 4_000, 0);
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(4_010),
-        previous: Some(&idle),
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = Own { previous: Some(&idle), ..own(&bid, &lease, 4_010) };
     // Nothing was settled on chain, so its cap would let all 3010 seconds pass; ten seconds and a lagging meter do not.
     assert_eq!(
         refusal(&own, &proposal(3_010, 4_010, 6_020)),
@@ -203,14 +158,7 @@ fn an_idle_time_that_was_signed_for_is_not_billed_as_busy_later() {
 fn counters_that_go_back_are_refused() {
     let (bid, lease) = (bid(), lease());
     let previous = proposal(50, 1_060, 90);
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(1_100),
-        previous: Some(&previous),
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = Own { previous: Some(&previous), ..own(&bid, &lease, 1_100) };
     assert_eq!(refusal(&own, &proposal(50, 1_059, 90)).0, RefusalReason::TooEarly);
     assert_eq!(refusal(&own, &proposal(49, 1_100, 90)).0, RefusalReason::UsageDecreased);
     assert_eq!(refusal(&own, &proposal(50, 1_100, 89)).0, RefusalReason::AmountDecreased);
@@ -223,14 +171,7 @@ fn counters_that_go_back_are_refused() {
 #[test]
 fn a_last_statement_is_signed_only_at_the_end_that_the_chain_has() {
     let (bid, lease) = (bid(), lease());
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(1_100),
-        previous: None,
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = own(&bid, &lease, 1_100);
     let last = StatementProposal { last: true, ..proposal(100, 1_100, 200) };
     assert_eq!(refusal(&own, &last).0, RefusalReason::LastTooEarly);
     let ended = Lease { end_at: Timestamp(1_100), ..lease };
@@ -240,14 +181,7 @@ fn a_last_statement_is_signed_only_at_the_end_that_the_chain_has() {
 #[test]
 fn a_wrong_hash_and_a_lease_that_does_not_run_are_refused() {
     let (bid, lease) = (bid(), lease());
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(1_100),
-        previous: None,
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = own(&bid, &lease, 1_100);
     let forged = StatementProposal { usage_hash: B256::ZERO, ..proposal(100, 1_100, 200) };
     assert_eq!(refusal(&own, &forged), (RefusalReason::UsageHashMismatch, Amount(200)));
     let closed = Lease { state: LeaseState::Closed, ..lease };
@@ -283,7 +217,7 @@ fn a_tolerance_is_so_much_and_a_share() {
     assert_eq!(tolerance.over(Amount(1_000)), Amount(1_018));
     let (bid, lease) = (bid(), lease());
     let terms = Terms { tolerance, budget: None };
-    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, terms, observed: None };
+    let own = Own { terms, ..own(&bid, &lease, 1_100) };
     assert!(check(ID, &own, &proposal(50, 1_100, 104)).is_ok());
     assert_eq!(refusal(&own, &proposal(50, 1_100, 105)), (RefusalReason::AmountAboveUsage, Amount(104)));
 }
@@ -292,7 +226,7 @@ fn a_tolerance_is_so_much_and_a_share() {
 fn no_more_is_signed_for_than_the_budget() {
     let (bid, lease) = (bid(), lease());
     let terms = Terms { budget: Some(Amount(150)), ..Terms::default() };
-    let own = Own { bid: &bid, lease: &lease, now: Timestamp(1_100), previous: None, terms, observed: None };
+    let own = Own { terms, ..own(&bid, &lease, 1_100) };
     assert!(check(ID, &own, &proposal(75, 1_100, 150)).is_ok());
     assert_eq!(refusal(&own, &proposal(76, 1_100, 152)), (RefusalReason::OverBudget, Amount(150)));
     // Without one it is what the lease holds: more could not be paid.
@@ -304,14 +238,7 @@ fn no_more_is_signed_for_than_the_budget() {
 #[test]
 fn what_is_owed_by_a_claim_is_never_below_what_was_signed_or_paid_nor_above_the_claim() {
     let (bid, lease) = (bid(), Lease { paid: Amount(20), last_as_of: Timestamp(1_010), ..lease() });
-    let own = Own {
-        bid: &bid,
-        lease: &lease,
-        now: Timestamp(3_000),
-        previous: None,
-        terms: Terms::default(),
-        observed: None,
-    };
+    let own = own(&bid, &lease, 3_000);
     let claim = |cum, at| PendingClaim { cum: Amount(cum), at: Timestamp(at), filed_at: Timestamp(2_900) };
     assert_eq!(owed(&own, &claim(500, 2_000)), Amount(500));
     assert_eq!(owed(&own, &claim(5_000, 2_000)), Amount(2_000));

@@ -1,8 +1,7 @@
 //! What of an outage is held against a provider.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use gateway_api::Decimal;
-use market::{Amount, BasisPoints, LeaseState};
 
 use super::*;
 
@@ -20,22 +19,7 @@ fn watched(name: &str, cpu: u64) -> Watched {
 }
 
 fn lease() -> Lease {
-    Lease {
-        state: LeaseState::Active,
-        tenant: Address::repeat_byte(2),
-        provider: Address::repeat_byte(1),
-        signer: Address::repeat_byte(5),
-        token: Address::repeat_byte(3),
-        started_at: Some(Timestamp(1_000)),
-        end_at: Timestamp(100_000),
-        last_as_of: Timestamp(1_000),
-        rate_cap_e6: 1,
-        fee_bps: BasisPoints::ZERO,
-        balance: Amount(1),
-        paid: Amount(0),
-        pending: None,
-        disputed_at: None,
-    }
+    Lease { end_at: Timestamp(100_000), ..testkit::lease() }
 }
 
 /// Probes every thirty seconds from `from` on, one for each letter: up, down, or not known; a dot is no round at all.

@@ -9,6 +9,7 @@ pub mod chart_metrics;
 pub mod contracts;
 pub mod faulty_rpc;
 pub mod gate;
+pub mod lease;
 #[allow(missing_docs, reason = "documented by its own module")]
 pub mod mock_api;
 pub mod test_market;
@@ -16,4 +17,5 @@ pub mod test_market;
 pub use anvil::Anvil;
 pub use faulty_rpc::{Fault, FaultyRpc};
 pub use gate::{Gate, Moment};
+pub use lease::lease;
 pub use test_market::TestMarket;

@@ -12,10 +12,7 @@ use chain::Eip712;
 use crd::convert::LeaseSpec;
 use crd::{ComputeLease, ComputeLeaseStatus, Phase, condition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use market::{
-    Address, Amount, BasisPoints, Bid, Lease, LeaseId, LeaseState, Order, OrderHash, Timestamp, Usage,
-    Windows,
-};
+use market::{Address, Amount, Bid, Lease, LeaseId, LeaseState, Order, OrderHash, Timestamp, Usage, Windows};
 
 use super::*;
 use crate::bidding::tests::{NOW, cluster, facts, order, policy, requirements};
@@ -120,11 +117,8 @@ fn lease(state: LeaseState) -> Lease {
         end_at: if state == LeaseState::Open { NOW.saturating_add(1800) } else { NOW.saturating_add(7200) },
         last_as_of: NOW,
         rate_cap_e6: bid.rate_cap_e6().unwrap(),
-        fee_bps: BasisPoints::ZERO,
         balance: Amount(1_000_000),
-        paid: Amount(0),
-        pending: None,
-        disputed_at: None,
+        ..testkit::lease()
     }
 }
 

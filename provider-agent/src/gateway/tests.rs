@@ -12,7 +12,7 @@ use gateway_api::{
     ApiError, AuthHeader, ErrorCode, MAX_FORWARD_BODY, MAX_MANIFEST_BODY, MAX_STATEMENT_BODY, ManifestUpload,
     routes,
 };
-use market::{Address, Amount, B256, BasisPoints, Bid, Lease, LeaseId, LeaseState, OrderHash, Timestamp};
+use market::{Address, Amount, B256, BasisPoints, Bid, Lease, LeaseId, OrderHash, Timestamp};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
@@ -61,20 +61,13 @@ fn view(compute: Option<crd::ComputeLease>) -> LeaseView {
         limits: market::Limits([1; 8]),
     };
     let lease = Lease {
-        state: LeaseState::Active,
         tenant: tenant().address(),
         provider: PROVIDER,
         signer: session().address(),
-        token: Address::ZERO,
         started_at: Some(Timestamp(4_000)),
         end_at: Timestamp(9_000),
         last_as_of: Timestamp(4_000),
-        rate_cap_e6: 1,
-        fee_bps: BasisPoints::ZERO,
-        balance: Amount(1),
-        paid: Amount(0),
-        pending: None,
-        disputed_at: None,
+        ..testkit::lease()
     };
     LeaseView { id: id(), bid: Box::new(bid), lease, compute: compute.map(Arc::new), acknowledgement: None }
 }

@@ -1,7 +1,7 @@
 //! What the agent decides, event by event.
 
-use alloy_primitives::Address;
 use market::BasisPoints;
+use testkit::lease;
 
 use super::*;
 use crate::countersign::Tolerance;
@@ -19,25 +19,6 @@ fn policy(disputes: DisputeRule, hands: Hands) -> Policy {
         warn_before: 100,
         unreachable_after: 60,
         money: Money { decimals: 2, symbol: "TEST".into() },
-    }
-}
-
-fn lease() -> Lease {
-    Lease {
-        state: LeaseState::Active,
-        tenant: Address::repeat_byte(1),
-        provider: Address::repeat_byte(2),
-        signer: Address::repeat_byte(3),
-        token: Address::repeat_byte(4),
-        started_at: Some(Timestamp(1_000)),
-        end_at: Timestamp(5_000),
-        last_as_of: Timestamp(1_000),
-        rate_cap_e6: 1_000_000,
-        fee_bps: BasisPoints::ZERO,
-        balance: Amount(4_000),
-        paid: Amount(0),
-        pending: None,
-        disputed_at: None,
     }
 }
 

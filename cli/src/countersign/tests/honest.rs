@@ -157,12 +157,9 @@ proptest! {
             let usage = metered(&truths, counted);
             let proposal = propose(&bid, &lease, usage, as_of);
             let own = Own {
-                bid: &bid,
-                lease: &lease,
-                now: Timestamp(as_of),
                 previous: previous.as_ref(),
-                terms: Terms::default(),
                 observed: Some(Observed { view: &view, watched: &watched }),
+                ..own(&bid, &lease, as_of)
             };
             let claim = PendingClaim {
                 cum: Amount(proposal.amount_cum.0),
@@ -196,12 +193,9 @@ proptest! {
         let (view, watched) = (observe(&truths, &rounds, 0, 0), services());
         let tolerance = Tolerance { fixed: Amount(fixed), share: BasisPoints::new(share).unwrap() };
         let own = Own {
-            bid: &bid,
-            lease: &lease,
-            now: Timestamp(now),
-            previous: None,
             terms: Terms { tolerance, budget: budget.map(Amount) },
             observed: Some(Observed { view: &view, watched: &watched }),
+            ..own(&bid, &lease, now)
         };
         let asked = with_hash(StatementProposal {
             amount_cum: Decimal(amount_cum),
@@ -255,14 +249,8 @@ proptest! {
         let everything = (alive + dead) as u128;
         let usage = Usage([everything, 100 * everything, 0, 0, 0, 0, 0, 0].map(|used| used + used * over_bps / 10_000));
         let asked = propose(&bid, &lease, usage, as_of);
-        let own = Own {
-            bid: &bid,
-            lease: &lease,
-            now: Timestamp(as_of),
-            previous: None,
-            terms: Terms::default(),
-            observed: Some(Observed { view: &view, watched: &watched }),
-        };
+        let observed = Some(Observed { view: &view, watched: &watched });
+        let own = Own { observed, ..own(&bid, &lease, as_of) };
         let accepted = match check(ID, &own, &asked) {
             Ok(statement) => statement.amount_cum,
             Err(refusal) => {

@@ -29,7 +29,6 @@ fn facts() -> Facts {
         limits,
     };
     let lease = Lease {
-        state: LeaseState::Active,
         tenant: bid.tenant,
         provider: bid.provider,
         signer: Address::repeat_byte(4),
@@ -41,8 +40,7 @@ fn facts() -> Facts {
         fee_bps: BasisPoints::new(100).unwrap(),
         balance: Amount(6_100),
         paid: Amount(900),
-        pending: None,
-        disputed_at: None,
+        ..testkit::lease()
     };
     let usage = Usage([990, 660_000, 660 << 30, 5 << 20, 0, 3 << 20, 0, 0]);
     let used = UsedResources {

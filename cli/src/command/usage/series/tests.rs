@@ -1,26 +1,8 @@
-use alloy_primitives::Address;
-use market::{BasisPoints, LeaseState};
-
 use super::*;
 use crate::moment::Moment;
 
 fn lease(started_at: Option<u64>) -> Lease {
-    Lease {
-        state: LeaseState::Active,
-        tenant: Address::repeat_byte(1),
-        provider: Address::repeat_byte(2),
-        signer: Address::repeat_byte(3),
-        token: Address::repeat_byte(4),
-        started_at: started_at.map(Timestamp),
-        end_at: Timestamp(100_000),
-        last_as_of: Timestamp(0),
-        rate_cap_e6: 1,
-        fee_bps: BasisPoints::new(0).unwrap(),
-        balance: Amount(1),
-        paid: Amount(0),
-        pending: None,
-        disputed_at: None,
-    }
+    Lease { started_at: started_at.map(Timestamp), end_at: Timestamp(100_000), ..testkit::lease() }
 }
 
 fn payment(as_of: u64, amount: u128, paid: u128) -> Payment {

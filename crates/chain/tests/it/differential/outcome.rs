@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::U256;
 use market::{
-    Amount, ArithmeticError, BasisPoints, Lease, LeaseState, Limits, Price, Prices, Timestamp, Usage,
-    amount_exact, cap_cum, claim_cum, funded_until, payout, rate_cap_e6,
+    Amount, ArithmeticError, BasisPoints, Lease, Limits, Price, Prices, Timestamp, Usage, amount_exact,
+    cap_cum, claim_cum, funded_until, payout, rate_cap_e6,
 };
 
 use super::case::Case;
@@ -108,11 +108,6 @@ fn bps(share: u16) -> BasisPoints {
 
 fn lease(case: &Case, rate_cap_e6: u128) -> Lease {
     Lease {
-        state: LeaseState::Active,
-        tenant: Address::ZERO,
-        provider: Address::ZERO,
-        signer: Address::ZERO,
-        token: Address::ZERO,
         started_at: Some(Timestamp(case.started_at)),
         end_at: Timestamp(case.end_at),
         last_as_of: Timestamp(case.last_as_of),
@@ -120,7 +115,6 @@ fn lease(case: &Case, rate_cap_e6: u128) -> Lease {
         fee_bps: bps(case.fee_bps),
         balance: Amount(case.balance),
         paid: Amount(case.paid),
-        pending: None,
-        disputed_at: None,
+        ..testkit::lease()
     }
 }
