@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use chain::ChainClient;
 use chain::rpc::At;
 use harness::{Harness, eventually, manifest_bytes, requirements};
-use market::{Amount, B256, LeaseState};
+use market::{Amount, B256, LeaseId, LeaseState, SignedBid, Statement, Timestamp};
 use provider_agent::agent::{Answer, Refusal};
 use provider_agent::inbox::Request;
 use testkit::{Fault, FaultyRpc, TestMarket};
@@ -25,6 +25,43 @@ async fn post_order(market: &TestMarket, nonce: u64) -> Result<market::OrderHash
     order.manifest_hash = manifest::manifest_hash(&B256::repeat_byte(1), &manifest_bytes());
     market.run(&market.tenant, [market.client.calls().post_order(&order, encoded)?]).await?;
     Ok(market.client.eip712().order_digest(&order)?)
+}
+
+/// Posts an order and opens the lease that the agent bids for; done when the agent has written its object.
+async fn open_lease(market: &TestMarket, agent: &Harness) -> Result<(LeaseId, SignedBid)> {
+    let order = post_order(market, 1).await?;
+    eventually("a bid", async || Ok(market.client.bids_for(order).await?.len() == 1)).await?;
+    let (id, signed) = market.client.bids_for(order).await?.remove(0);
+    let open = market.client.calls().open_lease(&signed, market.session.address(), Amount(10_000_000))?;
+    market.run(&market.tenant, [open]).await?;
+    eventually("the ComputeLease", async || Ok(agent.compute_lease(id)?.is_some())).await?;
+    Ok((id, signed))
+}
+
+async fn store_manifest(agent: &Harness, id: LeaseId) -> Result<()> {
+    let upload = Request::StoreManifest { lease: id, salt: B256::repeat_byte(1), manifest: manifest_bytes() };
+    assert_eq!(agent.handle.request(upload).await?, Ok(Answer::ManifestStored));
+    Ok(())
+}
+
+/// The statement that the agent proposes as soon as it is up to `as_of`.
+async fn proposed(agent: &Harness, id: LeaseId, as_of: Timestamp) -> Result<Statement> {
+    let mut statement = None;
+    eventually("a proposal", async || {
+        if let Ok(Answer::Proposal(found)) =
+            agent.handle.request(Request::ProposeStatement { lease: id }).await?
+        {
+            statement = Some(found.statement).filter(|found| found.as_of == as_of);
+        }
+        Ok(statement.is_some())
+    })
+    .await?;
+    statement.context("no proposal")
+}
+
+fn signed_by_session(market: &TestMarket, statement: Statement) -> Result<Request> {
+    let signature = market.session.sign_statement(&market.client.eip712(), &statement)?;
+    Ok(Request::StoreStatement { statement, signature, signer: market.session.address() })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -71,19 +108,9 @@ async fn a_node_that_drops_and_lies_delays_a_bid_and_nothing_else() -> Result<()
 async fn a_lease_runs_from_acceptance_to_refund() -> Result<()> {
     let market = market().await?;
     let agent = Harness::start(&market).await?;
-    let order = post_order(&market, 1).await?;
-    eventually("a bid", async || Ok(market.client.bids_for(order).await?.len() == 1)).await?;
-    let (id, signed) = market.client.bids_for(order).await?.remove(0);
+    let (id, signed) = open_lease(&market, &agent).await?;
     assert_eq!(market.client.eip712().bid_signer(&signed), Some(market.operator.address()));
-    let calls = market.client.calls();
-    let open = calls.open_lease(&signed, market.session.address(), Amount(10_000_000))?;
-    market.run(&market.tenant, [open]).await?;
-
-    // The object, then the manifest with its Secret.
-    eventually("the ComputeLease", async || Ok(agent.compute_lease(id)?.is_some())).await?;
-    let upload = Request::StoreManifest { lease: id, salt: B256::repeat_byte(1), manifest: manifest_bytes() };
-    let answer = agent.handle.request(upload).await?;
-    assert_eq!(answer, Ok(Answer::ManifestStored));
+    store_manifest(&agent, id).await?;
     let secret = agent.secret(id).context("no Secret")?;
     assert_eq!(secret["metadata"]["ownerReferences"][0]["kind"], "ComputeLease");
 
@@ -98,7 +125,7 @@ async fn a_lease_runs_from_acceptance_to_refund() -> Result<()> {
 
     // The tenant closes after a while; the operator publishes the last usage.
     market.anvil.pass(120).await?;
-    market.run(&market.tenant, [calls.close_lease(id)]).await?;
+    market.run(&market.tenant, [market.client.calls().close_lease(id)]).await?;
     eventually("the end in the cluster", async || {
         Ok(agent.compute_lease(id)?.is_some_and(|o| o.spec.desired == crd::DesiredState::Ended))
     })
@@ -108,29 +135,21 @@ async fn a_lease_runs_from_acceptance_to_refund() -> Result<()> {
 
     // The tenant signs the last statement; it is settled and the rest refunded.
     let before = market.client.available(market.tenant.address(), At::Latest).await?;
-    let proposal = match agent.handle.request(Request::ProposeStatement { lease: id }).await? {
-        Ok(Answer::Proposal(proposal)) => proposal,
-        other => anyhow::bail!("no proposal: {other:?}"),
-    };
-    assert!(
-        proposal.statement.last
-            && proposal.statement.as_of == end
-            && !proposal.statement.amount_cum.is_zero()
+    let statement = proposed(&agent, id, end).await?;
+    assert!(statement.last && !statement.amount_cum.is_zero());
+    assert_eq!(
+        agent.handle.request(signed_by_session(&market, statement)?).await?,
+        Ok(Answer::StatementStored)
     );
-    let eip712 = market.client.eip712();
-    let signature = market.session.sign_statement(&eip712, &proposal.statement)?;
-    let signer = market.session.address();
-    let stored = Request::StoreStatement { statement: proposal.statement, signature, signer };
-    assert_eq!(agent.handle.request(stored).await?, Ok(Answer::StatementStored));
     eventually("the close on chain", async || {
         Ok(market.client.lease(id, At::Latest).await?.state == LeaseState::Closed)
     })
     .await?;
-    let refund = Amount(10_000_000 - proposal.statement.amount_cum.0);
+    let refund = Amount(10_000_000 - statement.amount_cum.0);
     let after = market.client.available(market.tenant.address(), At::Latest).await?;
     assert_eq!(after, before.saturating_add(refund));
     let earned = market.client.available(market.provider.address(), At::Latest).await?;
-    assert_eq!(earned, proposal.statement.amount_cum);
+    assert_eq!(earned, statement.amount_cum);
     eventually("the object's deletion", async || Ok(agent.compute_lease(id)?.is_none())).await?;
     eventually("the Secret's deletion", async || Ok(agent.secret(id).is_none())).await?;
     agent.stop().await
@@ -140,12 +159,7 @@ async fn a_lease_runs_from_acceptance_to_refund() -> Result<()> {
 async fn a_lease_without_a_manifest_is_declined_before_its_window_ends() -> Result<()> {
     let market = market().await?;
     let agent = Harness::start(&market).await?;
-    let order = post_order(&market, 1).await?;
-    eventually("a bid", async || Ok(market.client.bids_for(order).await?.len() == 1)).await?;
-    let (id, signed) = market.client.bids_for(order).await?.remove(0);
-    let open = market.client.calls().open_lease(&signed, market.session.address(), Amount(10_000_000))?;
-    market.run(&market.tenant, [open]).await?;
-    eventually("the ComputeLease", async || Ok(agent.compute_lease(id)?.is_some())).await?;
+    let (id, _) = open_lease(&market, &agent).await?;
     market.anvil.pass(1700).await?;
     eventually("the decline", async || {
         Ok(market.client.lease(id, At::Latest).await?.state == LeaseState::Closed)
@@ -160,39 +174,23 @@ async fn a_lease_without_a_manifest_is_declined_before_its_window_ends() -> Resu
 async fn a_pause_that_the_agent_has_not_seen_is_not_undone_by_a_signed_statement() -> Result<()> {
     let market = market().await?;
     let agent = Harness::start(&market).await?;
-    let order = post_order(&market, 1).await?;
-    eventually("a bid", async || Ok(market.client.bids_for(order).await?.len() == 1)).await?;
-    let (id, signed) = market.client.bids_for(order).await?.remove(0);
-    let open = market.client.calls().open_lease(&signed, market.session.address(), Amount(10_000_000))?;
-    market.run(&market.tenant, [open]).await?;
-    eventually("the ComputeLease", async || Ok(agent.compute_lease(id)?.is_some())).await?;
-    let upload = Request::StoreManifest { lease: id, salt: B256::repeat_byte(1), manifest: manifest_bytes() };
-    assert_eq!(agent.handle.request(upload).await?, Ok(Answer::ManifestStored));
+    let (id, _) = open_lease(&market, &agent).await?;
+    store_manifest(&agent, id).await?;
     agent.report_ready(id).await?;
     eventually("the term", async || Ok(agent.compute_lease(id)?.is_some_and(|o| o.spec.term.is_some())))
         .await?;
     market.anvil.pass(120).await?;
     let now = market.now().await?;
     agent.report_usage(id, now).await?;
-    let mut proposal = None;
-    eventually("a proposal", async || {
-        proposal = match agent.handle.request(Request::ProposeStatement { lease: id }).await? {
-            Ok(Answer::Proposal(found)) => Some(found),
-            _ => None,
-        };
-        Ok(proposal.as_ref().is_some_and(|found| found.statement.as_of == now))
-    })
-    .await?;
-    let statement = proposal.context("a proposal")?.statement;
-    let signature = market.session.sign_statement(&market.client.eip712(), &statement)?;
-    let store = || Request::StoreStatement { statement, signature, signer: market.session.address() };
+    let statement = proposed(&agent, id, now).await?;
+    let store = || signed_by_session(&market, statement);
 
     // The first try is decided on a spec that is not there any more; it shows the core the pause. The second carries it over.
     agent.pause_unseen(id)?;
-    assert_eq!(agent.handle.request(store()).await?, Err(Refusal::NotStored));
+    assert_eq!(agent.handle.request(store()?).await?, Err(Refusal::NotStored));
     let unsigned = agent.compute_lease(id)?.context("no ComputeLease")?.spec;
     assert_eq!((unsigned.desired, unsigned.settlement), (crd::DesiredState::Paused, None));
-    assert_eq!(agent.handle.request(store()).await?, Ok(Answer::StatementStored));
+    assert_eq!(agent.handle.request(store()?).await?, Ok(Answer::StatementStored));
     let spec = agent.compute_lease(id)?.context("no ComputeLease")?.spec;
     assert_eq!(spec.desired, crd::DesiredState::Paused);
     assert!(spec.settlement.is_some());
