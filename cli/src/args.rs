@@ -68,6 +68,9 @@ enum Command {
     /// Offer a cluster to the market
     #[command(subcommand)]
     Provider(command::provider::Command),
+    /// Attest what providers are, and see who attested what
+    #[command(subcommand)]
+    Auditor(command::auditor::Command),
     /// Reward programmes: compute and check what providers earn, post it, claim it
     Rewards(command::rewards::Args),
     /// Work on manifests without spending anything
@@ -112,6 +115,7 @@ impl Args {
                 Command::List(args) => command::list::run(&context, args).await,
                 Command::Wallet(command) => command::wallet::run(&context, command).await,
                 Command::Provider(command) => command::provider::run(&context, command).await,
+                Command::Auditor(command) => command::auditor::run(&context, command).await,
                 Command::Rewards(args) => command::rewards::run(&context, args).await,
                 Command::Manifest(command) => command::manifest::run(&context, command),
             }

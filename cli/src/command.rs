@@ -1,6 +1,7 @@
 //! One file per subcommand. Each `run` reads, decides with pure code from elsewhere, acts, and prints one result.
 
 pub(crate) mod agent;
+pub(crate) mod auditor;
 pub(crate) mod close;
 pub(crate) mod countersign;
 pub(crate) mod deploy;

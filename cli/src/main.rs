@@ -2,6 +2,7 @@
 
 mod agent;
 mod args;
+mod attributes_file;
 mod claim;
 mod command;
 mod context;

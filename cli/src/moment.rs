@@ -30,6 +30,36 @@ impl FromStr for Moment {
     }
 }
 
+/// A moment that may be given as a span from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    At(Moment),
+    /// Seconds.
+    In(u32),
+}
+
+impl When {
+    /// The moment, if it is `now`.
+    pub(crate) fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            When::At(Moment(moment)) => moment,
+            When::In(seconds) => now.saturating_add(u64::from(seconds)),
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let span = || text.parse::<manifest::Seconds>().map(|span| When::In(span.0));
+        // Digits alone are a moment.
+        let moment = text.parse().map(When::At);
+        moment
+            .or_else(|no_moment: NoMoment| span().map_err(|_| format!("{no_moment}, or a span such as 90d")))
+    }
+}
+
 /// From one moment on, up to before another; open where none is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Period {
@@ -66,6 +96,20 @@ mod tests {
         for text in ["", "yesterday", "1969-01-01", "2026-13-01", "-5", "1e9"] {
             assert_eq!(text.parse::<Moment>(), Err(NoMoment), "{text}");
         }
+    }
+
+    #[test]
+    fn an_end_is_a_moment_or_a_span_from_now_on() {
+        let from = |text: &str| text.parse::<When>().map(|when| when.from(Timestamp(1_000)));
+        assert_eq!(from("5000"), Ok(Timestamp(5_000)));
+        assert_eq!(from("2d"), Ok(Timestamp(173_800)));
+        assert_eq!(from("1970-01-01T01:00:00Z"), Ok(Timestamp(3_600)));
+        assert_eq!(
+            from("soon"),
+            Err("expected a date such as 2026-05-01, a time such as 2026-05-01T12:00:00Z, or Unix seconds, or a span \
+                 such as 90d"
+                .into())
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod agent;
 mod earnings;
 mod lease;
+mod leaving;
 mod manifest;
 mod provider;
 mod rewards;

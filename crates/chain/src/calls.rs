@@ -90,6 +90,22 @@ impl Calls {
         self.registry("withdrawClaimable", r::withdrawClaimableCall { to })
     }
 
+    /// Attests the attributes behind a hash of a provider, in place of what the sender attested before.
+    pub fn attest(
+        &self,
+        provider: Address,
+        claims_hash: B256,
+        expiry: Timestamp,
+    ) -> Result<Call, ConvertError> {
+        let call = r::attestCall { provider, claimsHash: claims_hash, expiry: to_u40(expiry)? };
+        Ok(self.registry("attest", call))
+    }
+
+    /// Takes the sender's attestation of a provider back.
+    pub fn revoke_attestation(&self, provider: Address) -> Call {
+        self.registry("revoke", r::revokeCall { provider })
+    }
+
     /// Lets the registry draw a bond.
     pub fn approve_registry(&self, amount: Amount) -> Call {
         self.approve(self.deployment.registry, amount)

@@ -16,7 +16,7 @@ use crate::deployment::Deployment;
 use crate::eip712::Eip712;
 use crate::revert::Revert;
 use crate::rpc::{At, Block, CallRequest, Rpc, RpcError};
-pub use lookup::{Payment, ProviderRecord};
+pub use lookup::{Attestation, Payment, ProviderRecord};
 
 /// A read of the contracts failed.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +214,11 @@ impl ChainClient {
     /// The least bond of a provider that may win leases.
     pub async fn min_bond(&self, at: At) -> Result<Amount, ClientError> {
         Ok(Amount(self.registry("minBond", r::minBondCall {}, at).await?))
+    }
+
+    /// Seconds between asking bond back and taking it.
+    pub async fn unbond_delay(&self, at: At) -> Result<u64, ClientError> {
+        Ok(from_u40(self.registry("unbondDelay", r::unbondDelayCall {}, at).await?).0)
     }
 
     /// What `owner` can withdraw from its account in the market.

@@ -1,5 +1,6 @@
 //! Between the chain's integers and the domain's types. Every narrowing is checked.
 
+mod claims;
 mod requirements;
 
 use alloy::primitives::aliases::{U40, U96};
@@ -10,6 +11,7 @@ use market::{
 };
 
 use crate::abi::ILeaseMarket as abi;
+pub use claims::claims_hash;
 pub use requirements::{decode_requirements, encode_requirements, requirements_hash};
 
 /// A value that one side has and the other cannot express.

@@ -387,6 +387,8 @@ pub(crate) mod topics {
     pub(crate) const LEASE_SETTLED: B256 = m::LeaseSettled::SIGNATURE_HASH;
     pub(crate) const PROVIDER_REGISTERED: B256 = r::ProviderRegistered::SIGNATURE_HASH;
     pub(crate) const PROVIDER_UPDATED: B256 = r::ProviderUpdated::SIGNATURE_HASH;
+    pub(crate) const ATTESTED: B256 = r::Attested::SIGNATURE_HASH;
+    pub(crate) const ATTESTATION_REVOKED: B256 = r::AttestationRevoked::SIGNATURE_HASH;
 }
 
 #[cfg(test)]

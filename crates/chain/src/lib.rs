@@ -22,7 +22,7 @@ pub mod sender;
 pub mod signer;
 
 pub use calls::{Call, Calls};
-pub use client::{ChainClient, ClientError, Payment, Provider, ProviderRecord, ProviderStatus};
+pub use client::{Attestation, ChainClient, ClientError, Payment, Provider, ProviderRecord, ProviderStatus};
 pub use convert::ConvertError;
 pub use deployment::Deployment;
 pub use eip712::{Eip712, RecoverError, recover};

@@ -1,33 +1,33 @@
 //! `leasehold provider register`: idempotent, so that it can be run again after anything.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use alloy_primitives::{Address, B256, keccak256};
-use anyhow::Context as _;
 use chain::rpc::At;
 use chain::{ChainClient, ProviderStatus};
 use market::{Amount, Timestamp};
 
+use super::bond::Owner;
 use super::status;
+use crate::attributes_file;
 use crate::context::{Context, Wallet};
 use crate::exit::{Kind, Stop};
 use crate::gateway::GatewayUri;
-use crate::key_file;
+use crate::moment::When;
 use crate::money::Money;
 use crate::progress::Progress;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// File with the cold owner key, which holds bond and earnings [default: --key-file]
-    #[arg(long, value_name = "FILE")]
-    owner_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    owner: Owner,
     /// Address of the agent's hot key, which bids and settles
     #[arg(long, value_name = "ADDRESS")]
     operator: Address,
     /// Until when the hot key may act: a moment such as 2027-01-01T00:00:00Z, unix seconds, or a span such as 90d
     #[arg(long, value_name = "WHEN", default_value = "365d")]
-    operator_expiry: String,
+    operator_expiry: When,
     /// Bond in tokens
     #[arg(long, value_name = "AMOUNT")]
     bond: String,
@@ -40,22 +40,28 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> anyhow::Result<()> {
-    let Args { owner_key_file, operator, operator_expiry, bond, uri, attributes } = args;
-    let key = match &owner_key_file {
-        Some(file) => key_file::load(file)?,
-        None => context.key()?,
-    };
+    let Args { owner: holder, operator, operator_expiry, bond, uri, attributes } = args;
+    let key = holder.key(context)?;
     uri.parse::<GatewayUri>().map_err(|error| Stop::new(Kind::Usage, error.to_string()))?;
-    let attributes_hash = attributes.as_deref().map_or(Ok(B256::ZERO), attributes_hash)?;
+    let attributes_hash = match &attributes {
+        Some(file) => public_hash(&attributes_file::read(file)?)?,
+        None => B256::ZERO,
+    };
     let chain = context.chain().await?;
     let money = context.money(&chain).await?;
     let bond = money.parse(&bond)?;
     let now = chain.block(At::Latest).await?.timestamp;
-    let expiry = parse_expiry(&operator_expiry, now)?;
+    let expiry = operator_expiry.from(now);
     let owner = key.address();
 
-    let wanted =
-        Wanted { operator, expiry, is_span: !is_moment(&operator_expiry), bond, uri, attributes_hash };
+    let wanted = Wanted {
+        operator,
+        expiry,
+        is_span: matches!(operator_expiry, When::In(_)),
+        bond,
+        uri,
+        attributes_hash,
+    };
     let mut progress = Progress::new();
     let wallet = Wallet::new(&chain, key);
     let found = chain.provider_of(owner, At::Latest).await?;
@@ -176,31 +182,8 @@ async fn approve_bond(
 }
 
 /// keccak256 of the attributes as JSON without white space, keys in byte order.
-fn attributes_hash(path: &Path) -> anyhow::Result<B256> {
-    let text = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    let attributes: BTreeMap<String, String> = serde_json::from_slice(&text)
-        .with_context(|| format!("{} is not a JSON object of strings", path.display()))?;
-    Ok(keccak256(serde_json::to_vec(&attributes)?))
-}
-
-fn is_moment(text: &str) -> bool {
-    text.parse::<manifest::Seconds>().is_err()
-}
-
-fn parse_expiry(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Timestamp(seconds));
-    }
-    if let Ok(span) = text.parse::<manifest::Seconds>() {
-        return Ok(now.saturating_add(u64::from(span.0)));
-    }
-    let moment: Option<u64> =
-        text.parse::<jiff::Timestamp>().ok().and_then(|at| u64::try_from(at.as_second()).ok());
-    moment.map(Timestamp).ok_or_else(|| {
-        Stop::new(Kind::Usage, format!("{text:?} is not a moment"))
-            .advise("write 2027-01-01T00:00:00Z, unix seconds, or a span such as 90d")
-            .into()
-    })
+fn public_hash(attributes: &BTreeMap<String, String>) -> anyhow::Result<B256> {
+    Ok(keccak256(serde_json::to_vec(attributes)?))
 }
 
 #[cfg(test)]
@@ -208,21 +191,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_expiry_is_a_moment_or_a_span() {
-        let now = Timestamp(1_000);
-        assert_eq!(parse_expiry("5000", now).unwrap(), Timestamp(5_000));
-        assert_eq!(parse_expiry("2d", now).unwrap(), Timestamp(173_800));
-        assert_eq!(parse_expiry("1970-01-01T01:00:00Z", now).unwrap(), Timestamp(3_600));
-        assert!(parse_expiry("soon", now).is_err());
-        assert!(is_moment("5000") && is_moment("1970-01-01T01:00:00Z") && !is_moment("2d"));
-    }
-
-    #[test]
     fn attributes_hash_alike_however_they_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("attributes.json");
         std::fs::write(&path, r#"{ "region": "eu",  "arch": "amd64" }"#).unwrap();
         let expected = keccak256(r#"{"arch":"amd64","region":"eu"}"#);
-        assert_eq!(attributes_hash(&path).unwrap(), expected);
+        assert_eq!(public_hash(&attributes_file::read(&path).unwrap()).unwrap(), expected);
     }
 }

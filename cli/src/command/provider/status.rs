@@ -28,6 +28,8 @@ pub(super) struct Registration {
     bond: String,
     locked: String,
     unbonding: String,
+    /// From when that can be withdrawn, unix seconds; zero if nothing was ever asked back.
+    unbond_at: u64,
     uri: String,
     attributes_hash: B256,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,8 +52,7 @@ pub(super) async fn read(chain: &ChainClient, provider: Address) -> anyhow::Resu
         ProviderStatus::Active => "active",
         ProviderStatus::Inactive => "inactive",
         ProviderStatus::None => {
-            let stop = Stop::new(Kind::NotFound, format!("{provider} is not registered as a provider"));
-            return Err(stop.advise("`leasehold provider register` registers it").into());
+            return Err(not_registered(provider).into());
         }
     };
     let record = chain.provider_record(provider).await?;
@@ -66,6 +67,7 @@ pub(super) async fn read(chain: &ChainClient, provider: Address) -> anyhow::Resu
         bond: found.bond.to_string(),
         locked: found.locked.to_string(),
         unbonding: found.unbonding.to_string(),
+        unbond_at: found.unbond_at.0,
         uri: record.uri,
         attributes_hash: record.attributes_hash,
         transactions: Vec::new(),
@@ -77,7 +79,7 @@ pub(super) async fn print(
     chain: &ChainClient,
     registration: &Registration,
 ) -> anyhow::Result<()> {
-    let money = context.money(chain).await?;
+    let money = context.money_of(chain, chain.bond_token(At::Latest).await?).await?;
     let show = |amount: &str| amount.parse().map_or_else(|_| amount.to_owned(), |amount| money.show(amount));
     context.output.print(registration, |it| {
         fields([
@@ -87,10 +89,24 @@ pub(super) async fn print(
             ("until", when(it.operator_expiry)),
             ("bond", show(&it.bond)),
             ("locked", show(&it.locked)),
+            ("asked back", asked_back(it, show)),
             ("gateway", it.uri.clone()),
             ("attributes", it.attributes_hash.to_string()),
         ])
     })
+}
+
+fn asked_back(it: &Registration, show: impl Fn(&str) -> String) -> String {
+    match it.unbonding.as_str() {
+        "0" => "nothing".to_owned(),
+        amount => format!("{}, which can leave from {} on", show(amount), when(it.unbond_at)),
+    }
+}
+
+/// The account never registered.
+pub(crate) fn not_registered(provider: Address) -> Stop {
+    let stop = Stop::new(Kind::NotFound, format!("{provider} is not registered as a provider"));
+    stop.advise("`leasehold provider register` registers it")
 }
 
 /// A moment as people write it.

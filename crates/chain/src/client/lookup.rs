@@ -1,5 +1,7 @@
 //! Looking up single facts that live in logs alone.
 
+use std::collections::BTreeMap;
+
 use alloy::primitives::{Address, B256};
 use market::{Amount, LeaseId, OrderHash, SignedBid, Timestamp};
 
@@ -14,6 +16,17 @@ pub struct ProviderRecord {
     pub uri: String,
     /// Commitment to its public attributes.
     pub attributes_hash: B256,
+}
+
+/// What an auditor says of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attestation {
+    /// Who says it.
+    pub auditor: Address,
+    /// Commitment to the attributes; see [`crate::convert::claims_hash`].
+    pub claims_hash: B256,
+    /// The last moment at which it counts.
+    pub expiry: Timestamp,
 }
 
 /// A payment out of a lease.
@@ -110,6 +123,29 @@ impl ChainClient {
             }
         }
         Ok(record)
+    }
+
+    /// What every auditor attested of a provider last and did not take back, by auditor; expired ones too.
+    pub async fn attestations_of(&self, provider: Address) -> Result<Vec<Attestation>, ClientError> {
+        let mut last = BTreeMap::new();
+        let registry = self.deployment().registry;
+        let mut events = Vec::new();
+        for topic in [topics::ATTESTED, topics::ATTESTATION_REVOKED] {
+            events.extend(self.find(registry, &[Some(topic), Some(provider.into_word())]).await?);
+        }
+        events.sort_by_key(|found| (found.block_number, found.log_index));
+        for found in events {
+            match found.event {
+                ChainEvent::Attested { auditor, claims_hash, expiry, .. } => {
+                    last.insert(auditor, Attestation { auditor, claims_hash, expiry });
+                }
+                ChainEvent::AttestationRevoked { auditor, .. } => {
+                    last.remove(&auditor);
+                }
+                _ => {}
+            }
+        }
+        Ok(last.into_values().collect())
     }
 
     async fn opened(&self, topics: &[Option<B256>]) -> Result<Vec<LeaseOpened>, ClientError> {
