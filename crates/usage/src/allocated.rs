@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::lives::{Began, Ended};
 use crate::observation::{ContainerState, ContainerView, Run, Trouble};
 
 /// A stretch of time.
@@ -106,6 +107,44 @@ impl ContainerRow {
             ContainerState::Waiting => None,
         };
         (next, intervals)
+    }
+
+    /// Why delivery began, where a stretch of it begins; none if it only goes on there. Nothing is known of the time
+    /// before the floor.
+    pub(crate) fn began(&self, from: Millis, floor: Millis) -> Option<Began> {
+        let Delivering { started_at, since, .. } = self.delivering.filter(|now| now.since <= from)?;
+        match from {
+            _ if from == since && since == started_at => Some(Began::Started),
+            _ if from == since => Some(Began::Ready),
+            _ if from == floor => Some(Began::Seen),
+            _ => None,
+        }
+    }
+
+    /// Why what was delivered when it was last seen is not any more, given what is remembered after this look; none if
+    /// nothing was, or it goes on.
+    pub(crate) fn ended(&self, next: &Self, container: &ContainerView, host: &Host) -> Option<Ended> {
+        let was = self.delivering?;
+        let goes_on = |now: Delivering| (now.started_at, now.since) == (was.started_at, was.since);
+        if next.delivering.is_some_and(goes_on) {
+            return None;
+        }
+        let (run, is_running) = match container.state {
+            ContainerState::Terminated(run) => (Some(run), false),
+            ContainerState::Running { started_at, .. } => (None, started_at == was.started_at),
+            ContainerState::Waiting => (None, false),
+        };
+        let run = run.into_iter().chain(container.last_run).find(|run| run.started_at == was.started_at);
+        let is_past =
+            |doubt: Option<Millis>| doubt.is_some_and(|last| run.is_none_or(|run| last < run.finished_at));
+        Some(match host.trouble {
+            _ if is_past(host.rebooted_after) => Ended::Rebooted,
+            _ if is_past(host.unproven_after) => Ended::Doubt,
+            _ if run.is_some() => Ended::Finished,
+            Trouble::Provider if is_running => Ended::Trouble,
+            Trouble::None if is_running => Ended::Unready,
+            _ => Ended::Lost,
+        })
     }
 
     /// Since when it has been delivered without a break; none if it is not.

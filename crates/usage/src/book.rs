@@ -4,6 +4,7 @@ use alloy_primitives::B256;
 use market::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::lives::Lives;
 use crate::rollup::{Closed, Cut, Windows};
 use crate::{GaugeSample, LeaseView, Ledger, Millis, Sample, Term, Totals, Verdict};
 
@@ -47,7 +48,8 @@ impl Book {
         let (until, counted) = (self.ledger.observed_until(), self.ledger.counters());
         let windows = self.rollups.get_or_insert_with(|| Windows::begin(lease, now, &counted));
         self.closed.extend(windows.roll(now, until, &counted));
-        self.ledger.observe(now, view);
+        let mut untold = Lives::default();
+        self.ledger.observe_into(now, view, windows.lives().unwrap_or(&mut untold));
     }
 
     /// Counts a reading of a counter; see [`Ledger::sample`].

@@ -2,6 +2,8 @@
 //!
 //! The first line names the lease and the format, then come the hours, the five-minute rollups, oldest first, and the cut
 //! as the last line. Every rollup is written out, so its bytes ([`Rollup::canonical`]) and hashes follow from the file alone.
+//!
+//! Format 2 is one in which hours tell lives ([`crate::lives`]); in format 1 none does.
 
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
@@ -10,7 +12,7 @@ use crate::rollup::{Cut, Rollup};
 use crate::verify::{Evidence, Hour};
 
 /// The newest format.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
@@ -43,14 +45,17 @@ pub enum Malformed {
     #[error("the bundle ends early")]
     Short,
     /// It was written by a newer version.
-    #[error("the bundle has format {0}, and only {FORMAT} is known")]
+    #[error("the bundle has format {0}, and those up to {FORMAT} are known")]
     Format(u64),
+    /// It holds what belongs to another format.
+    #[error("the bundle is not of the format {0} that it names")]
+    Mixed(u64),
 }
 
 /// Writes a bundle.
 pub fn write(evidence: &Evidence) -> Result<String, serde_json::Error> {
     let Evidence { lease, hours, fives, cut } = evidence;
-    let lines = [Line::Lease { format: FORMAT, lease: *lease }]
+    let lines = [Line::Lease { format: format_of(hours, cut), lease: *lease }]
         .into_iter()
         .chain(hours.iter().cloned().map(Line::Hour))
         .chain(fives.iter().cloned().map(|rollup| Line::FiveMinutes { rollup }))
@@ -63,6 +68,12 @@ pub fn write(evidence: &Evidence) -> Result<String, serde_json::Error> {
     Ok(text)
 }
 
+/// The format of a bundle: the older one as long as nothing in it needs the newer.
+fn format_of(hours: &[Hour], cut: &Cut) -> u64 {
+    let tells_lives = cut.lives.is_some() || hours.iter().any(|hour| hour.lives.is_some());
+    if tells_lives { FORMAT } else { 1 }
+}
+
 /// Reads a bundle. What it says is not checked; see [`crate::verify::verify`].
 pub fn read(text: &str) -> Result<Evidence, Malformed> {
     let mut lines = text.lines().enumerate().map(|(number, line)| {
@@ -70,8 +81,8 @@ pub fn read(text: &str) -> Result<Evidence, Malformed> {
         let parsed = serde_json::from_str(line).map_err(|source| Malformed::Line { line: number, source });
         parsed.map(|line| (number, line))
     });
-    let lease = match lines.next().ok_or(Malformed::Short)?? {
-        (_, Line::Lease { format: FORMAT, lease }) => lease,
+    let (format, lease) = match lines.next().ok_or(Malformed::Short)?? {
+        (_, Line::Lease { format: format @ 1..=FORMAT, lease }) => (format, lease),
         (_, Line::Lease { format, .. }) => return Err(Malformed::Format(format)),
         (line, _) => return Err(Malformed::Place { line }),
     };
@@ -85,5 +96,9 @@ pub fn read(text: &str) -> Result<Evidence, Malformed> {
             _ => return Err(Malformed::Place { line: number }),
         }
     }
-    Ok(Evidence { lease, hours, fives, cut: *cut.ok_or(Malformed::Short)? })
+    let cut = *cut.ok_or(Malformed::Short)?;
+    if format != format_of(&hours, &cut) {
+        return Err(Malformed::Mixed(format));
+    }
+    Ok(Evidence { lease, hours, fives, cut })
 }

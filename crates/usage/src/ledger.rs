@@ -3,13 +3,14 @@
 mod state;
 
 use alloy_primitives::B256;
-use market::Timestamp;
+use market::{Dimension, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::allocated::{ContainerRow, Interval};
 use crate::delta::{Lifetime, QuarantineReason, Reading, Verdict, judge};
 use crate::evidence;
-use crate::observation::{Counter, GaugeSample, LeaseView, ResourceLimits, Sample};
+use crate::lives::{Began, Ended, Holder, Lives, Quantities, Stretch};
+use crate::observation::{Counter, GaugeSample, LeaseView, Sample};
 use crate::{Counters, Millis, Totals};
 use state::{Counted, GaugeReading, PodRow};
 
@@ -92,6 +93,11 @@ impl Ledger {
 
     /// Counts what was delivered until `now`. Observing the same again, or an earlier moment, changes nothing.
     pub fn observe(&mut self, now: Millis, view: &LeaseView) {
+        self.observe_into(now, view, &mut Lives::default());
+    }
+
+    /// The same, with everything that is counted written down.
+    pub(crate) fn observe_into(&mut self, now: Millis, view: &LeaseView, lives: &mut Lives) {
         if self.observed_at.is_some_and(|observed_at| now < observed_at) {
             return;
         }
@@ -104,12 +110,12 @@ impl Ledger {
         if self.lost && self.observed_at.is_none() {
             self.up_to = now;
         }
-        self.observe_pods(now, floor, view);
+        self.observe_pods(now, floor, view, lives);
         // Statements are capped by the time between them: nothing may be credited late that is dated early.
         let known = self.known_until(now);
-        self.observe_volumes(known, floor, view);
+        self.observe_volumes(known, floor, view, lives);
         if let Some((started_at, _)) = self.term {
-            self.observe_uptime(known, view);
+            self.observe_uptime(known, view, lives);
             if known >= started_at {
                 self.as_of = self.as_of.max(known);
             }
@@ -117,11 +123,14 @@ impl Ledger {
         self.observed_at = Some(now);
     }
 
-    fn observe_pods(&mut self, now: Millis, floor: Millis, view: &LeaseView) {
+    fn observe_pods(&mut self, now: Millis, floor: Millis, view: &LeaseView, lives: &mut Lives) {
         let present = |uid: &String| view.pods.iter().any(|pod| pod.uid == *uid);
         let gone: Vec<String> = self.pods.keys().filter(|uid| !present(uid)).cloned().collect();
         for uid in gone {
             if let Some(row) = self.pods.remove(&uid) {
+                for (name, since) in row.delivering() {
+                    self.end(lives, &container(&uid, name), since, Ended::Deleted);
+                }
                 self.retired = evidence::chain(self.retired, row.leaf(&uid));
             }
         }
@@ -130,17 +139,29 @@ impl Ledger {
             let mut row = self.pods.remove(&pod.uid).unwrap_or_else(|| PodRow::seen_from(floor, now, pod));
             row.bound_by(pod, egress);
             let host = row.look(pod, now);
-            for container in &pod.containers {
-                let seen = row.containers.get(&container.name).copied();
+            for view in &pod.containers {
+                let seen = row.containers.get(&view.name).copied();
                 let seen = seen.unwrap_or_else(|| ContainerRow::seen_from(row.from_zero));
-                let (mut next, intervals) = seen.observe(container, &host);
+                let (mut next, intervals) = seen.observe(view, &host);
                 if self.term.is_none() {
                     // The term becomes known only after it has started: what it covers must still be creditable then.
                     next.credited_to = seen.credited_to;
                 }
-                row.containers.insert(container.name.clone(), next);
+                row.containers.insert(view.name.clone(), next);
+                let (holder, holding) = (container(&pod.uid, &view.name), Quantities::from(&view.limits));
+                let mut ended = seen.ended(&next, view, &host);
                 for interval in intervals {
-                    row.delivered_millis += self.credit(interval, &container.limits);
+                    // What ended did so before what is delivered now began.
+                    let is_next = next.delivered_since().is_some_and(|since| since <= interval.from);
+                    if let Some(why) = ended.take_if(|_| is_next) {
+                        self.end(lives, &holder, seen.credited_to, why);
+                    }
+                    let began = next.began(interval.from, row.from_zero);
+                    let millis = self.hold(lives, &holder, &holding, interval, began);
+                    row.delivered_millis += u128::from(millis);
+                }
+                if let Some(why) = ended {
+                    self.end(lives, &holder, seen.credited_to, why);
                 }
             }
             self.pods.insert(pod.uid.clone(), row);
@@ -153,28 +174,44 @@ impl Ledger {
         delivering.map(|row| row.alive_until).fold(now, Millis::min)
     }
 
-    fn observe_volumes(&mut self, now: Millis, floor: Millis, view: &LeaseView) {
-        self.volumes.retain(|uid, _| view.volumes.iter().any(|volume| volume.uid == *uid));
+    fn observe_volumes(&mut self, now: Millis, floor: Millis, view: &LeaseView, lives: &mut Lives) {
+        let present = |uid: &String| view.volumes.iter().any(|volume| volume.uid == *uid);
+        let gone: Vec<String> = self.volumes.keys().filter(|uid| !present(uid)).cloned().collect();
+        for uid in gone {
+            if let Some(since) = self.volumes.remove(&uid) {
+                self.end(lives, &Holder::Volume { uid }, since, Ended::Deleted);
+            }
+        }
         for volume in &view.volumes {
-            let credited_to = self.volumes.get(&volume.uid).copied().unwrap_or(floor);
+            let known = self.volumes.get(&volume.uid).copied();
+            let credited_to = known.unwrap_or(floor);
             let interval = Interval { from: volume.bound_since.max(credited_to), to: now };
-            let millis = self.clip(interval).map_or(0, Interval::millis);
-            self.counted.add_millis(market::Dimension::Storage, volume.bytes, millis);
+            let began = if interval.from == volume.bound_since { Began::Bound } else { Began::Seen };
+            let holder = Holder::Volume { uid: volume.uid.clone() };
+            let holding = Quantities::from([(Dimension::Storage, volume.bytes)]);
+            let began = Some(began).filter(|began| *began == Began::Bound || known.is_none());
+            self.hold(lives, &holder, &holding, interval, began);
             let credited_to = if self.term.is_some() { credited_to.max(now) } else { credited_to };
             self.volumes.insert(volume.uid.clone(), credited_to);
         }
     }
 
     /// Counts the time in which every service had all its replicas.
-    fn observe_uptime(&mut self, now: Millis, view: &LeaseView) {
-        let Some(up) = self.up(now, view) else { return };
+    fn observe_uptime(&mut self, now: Millis, view: &LeaseView, lives: &mut Lives) {
+        let Some(up) = self.up(now, view) else {
+            if !view.services.is_empty() {
+                self.end(lives, &Holder::Lease, self.up_to, Ended::Unready);
+            }
+            return;
+        };
         let from = up.from.max(self.up_to);
         if from >= up.to {
             return;
         }
-        let millis = self.clip(Interval { from, to: up.to }).map_or(0, Interval::millis);
-        self.counted.add_millis(market::Dimension::Uptime, 1, millis);
-        self.counted.add_millis(market::Dimension::LeasedIps, u64::from(view.leased_ips), millis);
+        let addresses = u64::from(view.leased_ips);
+        let holding = Quantities::from([(Dimension::Uptime, 1), (Dimension::LeasedIps, addresses)]);
+        let began = Some(Began::Ready).filter(|_| from == up.from);
+        self.hold(lives, &Holder::Lease, &holding, Interval { from, to: up.to }, began);
         self.up_to = up.to;
     }
 
@@ -198,14 +235,29 @@ impl Ledger {
         Some(up)
     }
 
-    fn credit(&mut self, interval: Interval, limits: &ResourceLimits) -> u128 {
-        let Some(interval) = self.clip(interval) else { return 0 };
-        let millis = interval.millis();
-        self.counted.add_millis(market::Dimension::Cpu, limits.cpu_milli, millis);
-        self.counted.add_millis(market::Dimension::Memory, limits.memory_bytes, millis);
-        self.counted.add_millis(market::Dimension::Gpu, limits.gpu_milli, millis);
-        self.counted.add_millis(market::Dimension::Devices, limits.device_milli, millis);
-        u128::from(millis)
+    /// Counts what was held in a stretch, as far as it lies in the term, and writes it down; returns how many milliseconds
+    /// count.
+    fn hold(
+        &mut self,
+        lives: &mut Lives,
+        holder: &Holder,
+        holding: &Quantities,
+        interval: Interval,
+        began: Option<Began>,
+    ) -> u64 {
+        let Some(part) = self.clip(interval) else { return 0 };
+        let (Interval { from, to }, millis) = (part, part.millis());
+        let began = if from > interval.from { Some(Began::Term) } else { began };
+        let ended = (to < interval.to).then_some(Ended::Term);
+        self.counted.add(&lives.hold(holder, holding, Stretch { from, to, millis, began, ended }));
+        millis
+    }
+
+    /// Writes down why something that was counted up to a moment in the term is not held any more.
+    fn end(&self, lives: &mut Lives, holder: &Holder, since: Millis, why: Ended) {
+        if self.in_term(since, since) {
+            lives.end(holder, since, why);
+        }
     }
 
     /// The part of a stretch that lies in the term.
@@ -286,6 +338,10 @@ impl Ledger {
         let leaves: Vec<B256> = [self.retired, self.counted.leaf()].into_iter().chain(pods).collect();
         evidence::merkle_root(&leaves)
     }
+}
+
+fn container(pod: &str, name: &str) -> Holder {
+    Holder::Container { pod: pod.to_owned(), name: name.to_owned() }
 }
 
 fn lifetime(counter: Counter) -> Lifetime {

@@ -13,6 +13,7 @@ mod counters;
 mod delta;
 mod evidence;
 mod ledger;
+pub mod lives;
 mod observation;
 pub mod rollup;
 mod time;

@@ -4,6 +4,8 @@
 //! to the five-minute rollups inside it and repeats their sum, so that these may be dropped and the hours alone still
 //! prove the totals. Each rollup says what had been counted before it, so a chain whose beginning was dropped still
 //! adds up. A span in which nothing was counted has no rollup.
+//! An hour commits to the lives that its allocation was counted from, too (see [`crate::lives`]); one of a version that
+//! did not tell lives has none, and other bytes.
 //!
 //! A statement's `meterRoot` is the Merkle root over the ledger's own root and the hashes of the two rollups that were
 //! open at that moment (see [`Cut`]); through them it commits to everything before.
@@ -22,6 +24,8 @@ use crate::{Counters, Millis, evidence};
 
 /// First byte of what is hashed: not one of those that the Merkle tree uses.
 const PREFIX: u8 = 3;
+/// The same of a rollup that commits to lives.
+const PREFIX_WITH_LIVES: u8 = 4;
 
 /// How long a rollup covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,14 +76,18 @@ pub struct Rollup {
     pub prev: B256,
     /// Of an hour, the Merkle root over the hashes of its five-minute rollups; else zero.
     pub parts: B256,
+    /// Of an hour, the root of its lives ([`crate::lives::root`]); none of one that was counted before lives were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lives: Option<B256>,
 }
 
 impl Rollup {
     /// The bytes that are hashed: `03`, the lease (32 bytes), the span's length, its start (seconds) and `until`
     /// (milliseconds) as 64-bit numbers, twelve counters each of `before`, `added` and `adjusted` as 128-bit numbers,
-    /// `prev` and `parts` (32 bytes each). Numbers are big-endian.
+    /// `prev` and `parts` (32 bytes each). Numbers are big-endian. With lives, `04` in place of `03`, and their root
+    /// (32 bytes) at the end.
     pub fn canonical(&self) -> Vec<u8> {
-        let mut bytes = vec![PREFIX];
+        let mut bytes = vec![if self.lives.is_some() { PREFIX_WITH_LIVES } else { PREFIX }];
         bytes.extend(self.lease);
         for number in [self.span.seconds(), self.start, self.until.0] {
             bytes.extend(number.to_be_bytes());
@@ -91,6 +99,7 @@ impl Rollup {
         }
         bytes.extend(self.prev);
         bytes.extend(self.parts);
+        bytes.extend(self.lives.iter().flatten());
         bytes
     }
 

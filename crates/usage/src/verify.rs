@@ -1,24 +1,36 @@
 //! Whether evidence proves what was published, by nothing but arithmetic and hashes.
 
+mod lives;
+
 use std::{collections::HashMap, iter};
 
 use alloy_primitives::B256;
-use market::{Timestamp, Usage};
+use market::{Dimension, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::rollup::{Cut, Rollup, Span, genesis};
+use crate::lives::{Holder, Life};
+use crate::rollup::{Closed, Cut, Rollup, Span, genesis};
 use crate::{Counters, Totals, evidence, usage_hash};
 
 /// Most five-minute rollups of an hour.
 const MOST_PARTS: usize = 12;
 
-/// An hour with the hashes that it commits to.
+/// An hour with what it commits to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hour {
     /// The rollup.
     pub rollup: Rollup,
     /// Hashes of its five-minute rollups.
     pub parts: Vec<B256>,
+    /// Its lives; none of one that was counted before lives were told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lives: Option<Vec<Life>>,
+}
+
+impl From<Closed> for Hour {
+    fn from(Closed { rollup, parts, lives }: Closed) -> Self {
+        Self { rollup, parts, lives }
+    }
 }
 
 /// Everything that leads to one published root.
@@ -68,10 +80,13 @@ pub struct Verified {
     pub before: Counters,
     /// Whether the first rollup is the first of the lease.
     pub from_the_beginning: bool,
+    /// Where the first hour begins whose allocation was counted again from lives, as that of all later ones was; none if
+    /// an older version counted the whole. Of earlier hours sums and hashes alone are proved.
+    pub recomputed_since: Option<u64>,
 }
 
 /// What is wrong with evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A rollup of another lease or span, or one that begins where none can.
     #[error("the rollup of {start} does not belong here")]
@@ -104,6 +119,50 @@ pub enum Fault {
     Parts {
         /// Where it begins.
         start: u64,
+    },
+    /// An hour commits to other lives, or to none after one that did.
+    #[error("the hour of {start} does not commit to the lives that are here")]
+    Lives {
+        /// Where it begins.
+        start: u64,
+    },
+    /// A life goes back, is told twice, is longer than its time, or ends after its hour.
+    #[error("{holder} cannot have lived in the hour of {start} as is told")]
+    Life {
+        /// Where the hour begins.
+        start: u64,
+        /// Whose life.
+        holder: Holder,
+    },
+    /// What is said of a holder does not follow from its life.
+    #[error(
+        "in the hour of {start} {holder} is said to have had {claimed} of {resource}, and its life makes {recomputed} (thousandths)"
+    )]
+    Allocated {
+        /// Where the hour begins.
+        start: u64,
+        /// Whose life.
+        holder: Holder,
+        /// Of what.
+        resource: Dimension,
+        /// What is said.
+        claimed: u128,
+        /// What follows.
+        recomputed: u128,
+    },
+    /// What is said of an hour does not follow from the lives in it.
+    #[error(
+        "the hour of {start} counts {claimed} of {resource}, and the lives in it make {recomputed} (thousandths)"
+    )]
+    HourAllocated {
+        /// Where it begins.
+        start: u64,
+        /// Of what.
+        resource: Dimension,
+        /// What is said.
+        claimed: u128,
+        /// What follows.
+        recomputed: u128,
     },
     /// The statement was made from other evidence.
     #[error("the evidence leads to the root {found}, and the statement was made from {expected}")]
@@ -150,10 +209,10 @@ impl Verified {
     }
 }
 
-/// Recomputes every hash and every sum.
+/// Recomputes every hash, every sum, and from lives what was allocated.
 pub fn verify(evidence: &Evidence) -> Result<Verified, Fault> {
     let Evidence { lease, hours, fives, cut } = evidence;
-    let open_hour = || Hour { rollup: cut.hour.clone(), parts: cut.parts.clone() };
+    let open_hour = || Hour { rollup: cut.hour.clone(), parts: cut.parts.clone(), lives: cut.lives.clone() };
     let all_hours: Vec<Hour> = hours.iter().cloned().chain([open_hour()]).collect();
     let hour_rollups: Vec<&Rollup> = all_hours.iter().map(|hour| &hour.rollup).collect();
     let five_rollups: Vec<&Rollup> = fives.iter().chain([&cut.five]).collect();
@@ -163,6 +222,7 @@ pub fn verify(evidence: &Evidence) -> Result<Verified, Fault> {
         committed(hour)?;
     }
     in_their_hours(&all_hours, fives)?;
+    let recomputed_since = lives::recompute(&all_hours)?;
     for hour in hours {
         let inside = fives.iter().rev().find(|five| Span::Hour.start_of(five.start) == hour.rollup.start);
         if inside.is_some_and(|last| last.after() != hour.rollup.after()) {
@@ -186,6 +246,7 @@ pub fn verify(evidence: &Evidence) -> Result<Verified, Fault> {
         totals: counted.totals(),
         before: first.before,
         from_the_beginning: first.prev == genesis(*lease, Span::Hour) && first.before.is_zero(),
+        recomputed_since,
     })
 }
 
@@ -228,7 +289,7 @@ fn committed(hour: &Hour) -> Result<(), Fault> {
 /// Checks that every five-minute rollup has its place in an hour, and that a whole hour of them adds up to it.
 fn in_their_hours(hours: &[Hour], fives: &[Rollup]) -> Result<(), Fault> {
     for five in fives {
-        if five.parts != B256::ZERO {
+        if five.parts != B256::ZERO || five.lives.is_some() {
             return Err(Fault::Stray { start: five.start });
         }
         let start = Span::Hour.start_of(five.start);

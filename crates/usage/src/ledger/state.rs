@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allocated::{ContainerRow, Host, Interval};
 use crate::delta::{Birth, Bound, Reading};
+use crate::lives::Quantities;
 use crate::observation::{ContainerState, ContainerView, Counter, NodeView, PodView};
 use crate::{Boot, Counters, Millis, Totals, evidence};
 
@@ -36,9 +37,8 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn add_millis(&mut self, dimension: Dimension, limit: u64, millis: u64) {
-        let total = &mut self.allocated_millis[dimension.index()];
-        *total = total.saturating_add(u128::from(limit) * u128::from(millis));
+    pub(super) fn add(&mut self, added: &Quantities) {
+        self.allocated_millis = Quantities(self.allocated_millis).plus(added).0;
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -185,8 +185,14 @@ impl PodRow {
         self.egress_bytes_per_second = egress_bytes_per_second;
     }
 
+    /// Its containers that are being delivered, and up to when each was counted.
+    pub(super) fn delivering(&self) -> impl Iterator<Item = (&String, Millis)> {
+        let delivering = self.containers.iter().filter(|(_, row)| row.delivered_since().is_some());
+        delivering.map(|(name, row)| (name, row.credited_to))
+    }
+
     pub(super) fn is_delivering(&self) -> bool {
-        self.containers.values().any(|container| container.delivered_since().is_some())
+        self.delivering().next().is_some()
     }
 
     /// Since when, and up to when as far as is known, all its containers have been delivered.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::observation::{
-    ContainerState, ContainerView, NodeView, PodView, Run, ServiceView, Trouble, VolumeView,
+    ContainerState, ContainerView, NodeView, PodView, ResourceLimits, Run, ServiceView, Trouble, VolumeView,
 };
 
 const LIMITS: ResourceLimits =

@@ -4,7 +4,7 @@ use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 
 use super::Rollup;
-use crate::evidence;
+use crate::{evidence, lives::Life};
 
 /// A moment at which usage was published: the preimage of its `meterRoot`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Cut {
     pub hour: Rollup,
     /// Hashes of the closed five-minute rollups of the open hour.
     pub parts: Vec<B256>,
+    /// Lives of the open hour, where it commits to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lives: Option<Vec<Life>>,
 }
 
 impl Cut {

@@ -135,6 +135,7 @@ fn the_canonical_bytes_are_the_documented_ones() {
         adjusted: Counters([3; 12]),
         prev: B256::repeat_byte(4),
         parts: B256::repeat_byte(5),
+        lives: None,
     };
     let mut expected = vec![3];
     expected.extend([0x11; 32]);
@@ -150,4 +151,8 @@ fn the_canonical_bytes_are_the_documented_ones() {
     expected.extend([5; 32]);
     assert_eq!(rollup.canonical(), expected);
     assert_eq!(rollup.hash(), keccak256(&expected));
+    expected[0] = 4;
+    expected.extend([6; 32]);
+    let with_lives = Rollup { lives: Some(B256::repeat_byte(6)), ..rollup };
+    assert_eq!(with_lives.canonical(), expected);
 }

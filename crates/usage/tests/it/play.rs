@@ -113,7 +113,7 @@ pub(crate) fn judged(script: &Script, mutant: Option<Mutant>, tally: &mut Tally)
             tally.outages += 1;
             (meter, judge) = (published.meter.resumed_after(&meter), published.judge.clone());
             judge.resumed(published.at, now);
-            before = meter.ledger.totals();
+            before = meter.book.totals();
         }
         meter.look(script, now);
         let is_scraped = !due.is_empty();
@@ -137,15 +137,15 @@ pub(crate) fn judged(script: &Script, mutant: Option<Mutant>, tally: &mut Tally)
             // A node that answered lived until now.
             meter.look(script, now);
         }
-        let totals = meter.ledger.totals();
+        let totals = meter.book.totals();
         if !totals.is_at_least(&before) {
             return Err(format!("totals fell from {before:?} to {totals:?}"));
         }
         before = totals;
         if kills.chance(10) {
             let again = meter.reopened();
-            if again.ledger != meter.ledger {
-                return Err("a ledger that was written out and read back is another".to_owned());
+            if again.book != meter.book {
+                return Err("a book that was written out and read back is another".to_owned());
             }
             meter = again;
         }
@@ -157,7 +157,7 @@ pub(crate) fn judged(script: &Script, mutant: Option<Mutant>, tally: &mut Tally)
 }
 
 fn verdict(script: &Script, meter: &Meter, judge: &Judge<'_>, tally: &mut Tally) -> Result<(), String> {
-    let totals = meter.ledger.totals();
+    let totals = meter.book.totals();
     let (cpu, sent) = (meter.cpu.values().sum::<u128>(), meter.sent.values().sum::<u128>());
     let expect = |holds: bool, what: &str, details: String| {
         if holds { Ok(()) } else { Err(format!("{what}: {details}")) }
@@ -195,8 +195,12 @@ fn verdict(script: &Script, meter: &Meter, judge: &Judge<'_>, tally: &mut Tally)
     expect(
         allocated.least / 1000 <= milli_seconds && milli_seconds * 1000 <= allocated.most,
         "allocated",
-        format!("counted {milli_seconds} s, may be {allocated:?} ms, as of {:?}", meter.ledger.as_of()),
+        format!("counted {milli_seconds} s, may be {allocated:?} ms, as of {:?}", meter.book.as_of()),
     )?;
+    if meter.is_truthful() {
+        let proved = meter.is_proved().map_err(|fault| format!("evidence: {fault}"))?;
+        expect(proved, "evidence", "it leads elsewhere".to_owned())?;
+    }
     if script.lies.is_none() {
         let burnt = judge.burnt();
         expect(cpu <= burnt, "conservation", format!("counted {cpu}, burnt {burnt}"))?;

@@ -1,20 +1,26 @@
-//! The shell around the ledger: what the operator does with the API server's words and the kubelets' readings.
+//! The shell around the book: what the operator does with the API server's words and the kubelets' readings.
 
 use std::collections::BTreeMap;
 
+use alloy_primitives::B256;
 use fake_kubelet::{PodReading, PodScript, Script, ShownPod, ShownRun, ShownState};
 use market::Timestamp;
+use usage::rollup::{Closed, Span};
+use usage::verify::{Evidence, Fault, Hour, verify};
 use usage::{
-    Boot, ContainerState, ContainerView, Counter, GaugeSample, LeaseView, Ledger, Millis, NodeView, PodView,
-    QuarantineReason, ResourceLimits, Run, Sample, ServiceView, Term, Trouble, Verdict,
+    Book, Boot, ContainerState, ContainerView, Counter, GaugeSample, LeaseView, Ledger, Millis, NodeView,
+    PodView, QuarantineReason, ResourceLimits, Run, Sample, ServiceView, Term, Trouble, Verdict,
 };
 
 use super::{Mutant, Tally};
 
-/// A ledger, and what was credited of each pod.
+const LEASE: B256 = B256::repeat_byte(9);
+
+/// A book, what was closed of it, and what was credited of each pod.
 #[derive(Clone)]
 pub(super) struct Meter {
-    pub(super) ledger: Ledger,
+    pub(super) book: Book,
+    closed: Vec<Closed>,
     pub(super) cpu: BTreeMap<String, u128>,
     pub(super) sent: BTreeMap<String, u128>,
     /// Whether a counter was taken for one that fell without a restart.
@@ -31,16 +37,17 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(script: &Script, mutant: Option<Mutant>) -> Self {
-        let mut ledger = Ledger::new();
+        let mut book = Book::of(Ledger::new());
         let second = |millis: u64| Timestamp(millis / 1000);
         let mut term = Term { started_at: second(script.term.from), ends_at: Some(second(script.term.to)) };
         if let Some(mutant) = mutant {
             mutant.mistakes(&mut term);
         }
-        ledger.set_term(term);
+        book.set_term(term);
         let empty = BTreeMap::new;
         Self {
-            ledger,
+            book,
+            closed: Vec::new(),
             cpu: empty(),
             sent: empty(),
             fell: false,
@@ -54,25 +61,30 @@ impl Meter {
 
     /// One that was killed and resumes from what it wrote.
     pub(super) fn reopened(&self) -> Self {
-        let written = serde_json::to_string(&self.ledger).expect("a ledger can be written");
-        Self { ledger: serde_json::from_str(&written).expect("what was written can be read"), ..self.clone() }
+        let written = serde_json::to_string(&self.book).expect("a book can be written");
+        Self { book: serde_json::from_str(&written).expect("what was written can be read"), ..self.clone() }
     }
 
     /// One that resumes from what it had published when it was `self`, long before it died.
     pub(super) fn resumed_after(&self, dead: &Self) -> Self {
         let Some(mutant) = self.mutant else { return self.reopened() };
-        let state = |ledger| serde_json::to_value(ledger).expect("a ledger can be written");
-        let mut published = state(&self.ledger);
-        if !mutant.resumes(&mut published, &state(&dead.ledger)) {
+        let state = |book| serde_json::to_value(book).expect("a book can be written");
+        let mut published = state(&self.book);
+        if !mutant.resumes(&mut published, &state(&dead.book)) {
             return self.reopened();
         }
         let (cpu, sent) = (dead.cpu.clone(), dead.sent.clone());
         Self {
-            ledger: serde_json::from_value(published).expect("what was written can be read"),
+            book: serde_json::from_value(published).expect("what was written can be read"),
             cpu,
             sent,
             ..self.clone()
         }
+    }
+
+    /// Whether it makes no mistake.
+    pub(super) fn is_truthful(&self) -> bool {
+        self.mutant.is_none()
     }
 
     pub(super) fn answered(&mut self, node: usize, now: u64) {
@@ -83,7 +95,20 @@ impl Meter {
         let pods = script.pods_at(now).into_iter().map(|pod| self.pod(script, pod, now)).collect();
         let services = vec![ServiceView { name: "web".into(), replicas: 1 }];
         let view = LeaseView { services, pods, ..LeaseView::default() };
-        self.ledger.observe(Millis(now), &view);
+        self.book.observe(LEASE, Millis(now), &view);
+        self.closed.extend(self.book.take_closed());
+    }
+
+    /// Whether the evidence of all that was counted leads to its totals, lives and all.
+    pub(super) fn is_proved(&self) -> Result<bool, Fault> {
+        // Nothing is proved of a lease that nobody looked at.
+        let Some(cut) = self.book.cut() else { return Ok(true) };
+        let of = |span| self.closed.iter().filter(move |closed| closed.rollup.span == span).cloned();
+        let hours = of(Span::Hour).map(Hour::from).collect();
+        let fives = of(Span::FiveMinutes).map(|closed| closed.rollup).collect();
+        let verified = verify(&Evidence { lease: LEASE, hours, fives, cut })?;
+        Ok(verified.recomputed_since.is_some()
+            && (verified.totals, verified.root) == (self.book.totals(), self.book.meter_root()))
     }
 
     fn pod(&self, script: &Script, pod: ShownPod, now: u64) -> PodView {
@@ -136,7 +161,7 @@ impl Meter {
         let (start, at) = (Millis(start * 1000), Millis(at * 1000));
         let mut sample = |counter, value| {
             let sample = Sample { pod_uid: uid.clone(), counter, start, at, value };
-            let verdict = self.ledger.sample(Millis(now), &sample);
+            let verdict = self.book.sample(Millis(now), &sample);
             tally.note(verdict);
             verdict
         };
@@ -157,7 +182,7 @@ impl Meter {
             Verdict::Quarantined(_) => self.fell = true,
             _ => {}
         }
-        self.ledger.gauge(Millis(now), &GaugeSample { pod_uid: uid.clone(), at, bytes: *memory });
+        self.book.gauge(Millis(now), &GaugeSample { pod_uid: uid.clone(), at, bytes: *memory });
     }
 
     /// The most CPU that a pod may have been credited: five per cent above its limit for as long as it can have been
