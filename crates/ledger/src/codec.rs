@@ -1,6 +1,11 @@
 //! Rollups in few bytes: numbers as LEB128, because most are nought or small.
+//!
+//! Lives stand at the end, so that a record of format 1, in which there are none, is one of format 2.
+
+mod lives;
 
 use alloy_primitives::B256;
+use usage::lives::root;
 use usage::rollup::{Closed, Cut, Rollup, Span};
 use usage::{COUNTERS, Counters, Millis};
 
@@ -96,7 +101,8 @@ impl Reader<'_> {
     fn rollup(&mut self, lease: B256, span: Span, parts: B256) -> Result<Rollup, Malformed> {
         let (start, until) = (self.small()?, Millis(self.small()?));
         let [before, added, adjusted] = [self.counters()?, self.counters()?, self.counters()?];
-        Ok(Rollup { lease, span, start, until, before, added, adjusted, prev: self.hash()?, parts })
+        let prev = self.hash()?;
+        Ok(Rollup { lease, span, start, until, before, added, adjusted, prev, parts, lives: None })
     }
 
     fn end(&self) -> Result<(), Malformed> {
@@ -109,6 +115,7 @@ pub(crate) fn write_closed(closed: &Closed) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.hashes(&closed.parts);
     writer.rollup(&closed.rollup);
+    writer.lives(closed.lives.as_deref());
     writer.0
 }
 
@@ -116,9 +123,11 @@ pub(crate) fn write_closed(closed: &Closed) -> Vec<u8> {
 pub(crate) fn read_closed(lease: B256, span: Span, bytes: &[u8]) -> Result<Closed, Malformed> {
     let mut reader = Reader(bytes);
     let parts = reader.hashes()?;
-    let rollup = reader.rollup(lease, span, usage::merkle_root(&parts))?;
+    let mut rollup = reader.rollup(lease, span, usage::merkle_root(&parts))?;
+    let lives = reader.lives()?;
+    rollup.lives = lives.as_deref().map(root);
     reader.end()?;
-    Ok(Closed { rollup, parts })
+    Ok(Closed { rollup, parts, lives })
 }
 
 /// What a publication's root commits to.
@@ -128,6 +137,7 @@ pub(crate) fn write_cut(cut: &Cut) -> Vec<u8> {
     writer.hashes(&cut.parts);
     writer.rollup(&cut.hour);
     writer.rollup(&cut.five);
+    writer.lives(cut.lives.as_deref());
     writer.0
 }
 
@@ -136,18 +146,23 @@ pub(crate) fn read_cut(lease: B256, bytes: &[u8]) -> Result<Cut, Malformed> {
     let mut reader = Reader(bytes);
     let ledger_root = reader.hash()?;
     let parts = reader.hashes()?;
-    let hour = reader.rollup(lease, Span::Hour, usage::merkle_root(&parts))?;
+    let mut hour = reader.rollup(lease, Span::Hour, usage::merkle_root(&parts))?;
     let five = reader.rollup(lease, Span::FiveMinutes, B256::ZERO)?;
+    let lives = reader.lives()?;
+    hour.lives = lives.as_deref().map(root);
     reader.end()?;
-    Ok(Cut { ledger_root, five, hour, parts })
+    Ok(Cut { ledger_root, five, hour, parts, lives })
 }
 
 #[cfg(test)]
 mod tests {
+    use market::Dimension;
+    use usage::lives::{Began, Ended, Holder, Life, Quantities, Stretch};
+
     use super::*;
 
-    fn cut() -> Cut {
-        let rollup = |span, parts| Rollup {
+    fn cut(lives: Option<Vec<Life>>) -> Cut {
+        let rollup = |span, parts, lives| Rollup {
             lease: B256::repeat_byte(1),
             span,
             start: 7200,
@@ -157,30 +172,79 @@ mod tests {
             adjusted: Counters::default(),
             prev: B256::repeat_byte(2),
             parts,
+            lives,
         };
         let parts = vec![B256::repeat_byte(3), B256::repeat_byte(4)];
-        let root = usage::merkle_root(&parts);
+        let committed = usage::merkle_root(&parts);
         Cut {
             ledger_root: B256::repeat_byte(5),
-            five: rollup(Span::FiveMinutes, B256::ZERO),
-            hour: rollup(Span::Hour, root),
+            five: rollup(Span::FiveMinutes, B256::ZERO, None),
+            hour: rollup(Span::Hour, committed, lives.as_deref().map(root)),
             parts,
+            lives,
         }
+    }
+
+    fn pod() -> Life {
+        let hour = Millis(1_800_000_000_000);
+        let stretch = Stretch {
+            from: hour,
+            to: Millis(hour.0 + 3_600_000),
+            millis: 3_600_000,
+            began: None,
+            ended: None,
+        };
+        let holding = Quantities::from([(Dimension::Cpu, 1_500), (Dimension::Memory, 1 << 30)]);
+        let pod = "0b1c7a3e-5a53-4f3e-9a39-1d7a3f0c8a11".to_owned();
+        Life {
+            holder: Holder::Container { pod, name: "workload".to_owned() },
+            holding,
+            stretches: vec![stretch],
+            added: holding.over(3_600_000),
+        }
+    }
+
+    /// Every holder, and every word.
+    fn lives() -> Vec<Life> {
+        let words = Began::ALL.map(|began| (Some(began), None));
+        let words = words.into_iter().chain(Ended::ALL.map(|ended| (None, Some(ended))));
+        let stretches = words
+            .map(|(began, ended)| Stretch { from: Millis(7), to: Millis(9), millis: 1, began, ended })
+            .collect();
+        let lease = Life { holder: Holder::Lease, stretches, ..pod() };
+        let quantities = Quantities([1, 2, 3, 4, 5, 6, 7, u128::MAX]);
+        let volume = Holder::Volume { uid: "v".to_owned() };
+        let volume = Life { holder: volume, holding: quantities, stretches: Vec::new(), added: quantities };
+        // Others count for more than the time lasts.
+        let others = Stretch { from: Millis(7), to: Millis(9), millis: 40, began: None, ended: None };
+        let others = Life { holder: Holder::Others, stretches: vec![others], ..pod() };
+        vec![pod(), lease, volume, others]
+    }
+
+    #[test]
+    fn an_unchanged_pod_takes_two_kilobytes_a_day() {
+        let cut = |lives| write_cut(&cut(Some(lives))).len();
+        let each = cut(vec![pod(), pod()]) - cut(vec![pod()]);
+        assert_eq!(each, 83);
+        assert!(each * 24 <= 2048);
     }
 
     #[test]
     fn what_is_written_is_read_back() {
-        let cut = cut();
-        assert_eq!(read_cut(cut.five.lease, &write_cut(&cut)), Ok(cut.clone()));
-        let closed = Closed { rollup: cut.hour, parts: cut.parts };
-        assert_eq!(read_closed(closed.rollup.lease, Span::Hour, &write_closed(&closed)), Ok(closed));
+        for told in [None, Some(Vec::new()), Some(lives())] {
+            let cut = cut(told);
+            assert_eq!(read_cut(cut.five.lease, &write_cut(&cut)), Ok(cut.clone()));
+            let closed = Closed { rollup: cut.hour, parts: cut.parts, lives: cut.lives };
+            assert_eq!(read_closed(closed.rollup.lease, Span::Hour, &write_closed(&closed)), Ok(closed));
+        }
     }
 
     #[test]
     fn a_record_that_is_cut_short_or_goes_on_is_refused() {
-        let bytes = write_cut(&cut());
+        let bytes = write_cut(&cut(Some(lives())));
+        let untold = write_cut(&cut(None));
         let lease = B256::repeat_byte(1);
-        for length in 0..bytes.len() {
+        for length in (0..bytes.len()).filter(|length| *length != untold.len()) {
             assert_eq!(read_cut(lease, &bytes[..length]), Err(Malformed), "{length}");
         }
         assert_eq!(read_cut(lease, &[&bytes[..], &[0]].concat()), Err(Malformed));

@@ -43,7 +43,7 @@ pub(crate) async fn read(path: &Path) -> Result<Embedded<ReadOnlyDatabase>, Erro
         let transaction = database.begin_read().map_err(file)?;
         let found = transaction.open_table(META).map_err(file)?.get("format").map_err(file)?;
         match found.map_or(0, |found| found.value()) {
-            FORMAT => Ok(database),
+            1..=FORMAT => Ok(database),
             found => Err(Error::Format { found, expected: FORMAT }),
         }
     });
@@ -108,7 +108,7 @@ impl<D: ReadableDatabase + Send + Sync + 'static> Reader for Embedded<D> {
             let mut rollups = Rollups::default();
             for row in transaction.open_table(HOURS).map_err(file)?.range(all(&lease)).map_err(file)? {
                 let closed = codec::read_closed(lease, Span::Hour, row.map_err(file)?.1.value())?;
-                rollups.hours.push(Hour { rollup: closed.rollup, parts: closed.parts });
+                rollups.hours.push(Hour::from(closed));
             }
             for row in transaction.open_table(FIVES).map_err(file)?.range(all(&lease)).map_err(file)? {
                 let closed = codec::read_closed(lease, Span::FiveMinutes, row.map_err(file)?.1.value())?;
@@ -170,12 +170,9 @@ fn prepare(transaction: &WriteTransaction) -> Result<(), Error> {
     let mut meta = transaction.open_table(META).map_err(file)?;
     let found = meta.get("format").map_err(file)?.map(|found| found.value());
     match found {
-        Some(FORMAT) => {}
+        None | Some(1..=FORMAT) => meta.insert("format", FORMAT).map_err(file)?,
         Some(found) => return Err(Error::Format { found, expected: FORMAT }),
-        None => {
-            meta.insert("format", FORMAT).map_err(file)?;
-        }
-    }
+    };
     transaction.open_table(LEASES).map_err(file)?;
     transaction.open_table(FIVES).map_err(file)?;
     transaction.open_table(HOURS).map_err(file)?;

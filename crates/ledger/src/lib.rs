@@ -116,7 +116,7 @@ pub enum Error {
     /// What stands in the store cannot be read.
     #[error("failed to read what the ledger holds")]
     Malformed(#[from] Malformed),
-    /// The ledger was written by a newer or an older version.
+    /// The ledger was written by a newer version.
     #[error("the ledger has format {found}, and this version writes format {expected}")]
     Format {
         /// What stands there.
@@ -126,5 +126,6 @@ pub enum Error {
     },
 }
 
-/// The layout of both stores.
-const FORMAT: u64 = 1;
+/// The layout of both stores. That of 1 differs in that no record tells lives: it is read, and becomes this one once it is
+/// opened to be written.
+const FORMAT: u64 = 2;

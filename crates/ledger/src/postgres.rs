@@ -50,7 +50,10 @@ pub(crate) async fn read(
 }
 
 fn check_format(found: Number) -> Result<(), Error> {
-    if found.0 == FORMAT { Ok(()) } else { Err(Error::Format { found: found.0, expected: FORMAT }) }
+    match found.0 {
+        1..=FORMAT => Ok(()),
+        found => Err(Error::Format { found, expected: FORMAT }),
+    }
 }
 
 impl Connection {
@@ -94,6 +97,8 @@ impl Postgres {
         let row = transaction.query_one(opened, &[]).await.map_err(Error::Database)?;
         check_format(row.try_get(0).map_err(Error::Database)?)?;
         let writer = row.try_get(1).map_err(Error::Database)?;
+        let written = "UPDATE meter.ledger SET format = $1";
+        transaction.execute(written, &[&Number(FORMAT)]).await.map_err(Error::Database)?;
         transaction.commit().await.map_err(Error::Database)?;
         drop(client);
         Ok(Self { connection, writer })

@@ -131,7 +131,7 @@ pub(super) async fn rollups(client: &Client, lease: B256) -> Result<Rollups, Err
     let mut rollups = Rollups::default();
     for body in bodies(client, lease, Span::Hour).await? {
         let closed = codec::read_closed(lease, Span::Hour, &body)?;
-        rollups.hours.push(Hour { rollup: closed.rollup, parts: closed.parts });
+        rollups.hours.push(Hour::from(closed));
     }
     for body in bodies(client, lease, Span::FiveMinutes).await? {
         rollups.fives.push(codec::read_closed(lease, Span::FiveMinutes, &body)?.rollup);

@@ -1,9 +1,9 @@
 //! What a store promises, asked of both.
 
 use alloy_primitives::B256;
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use ledger::{Batch, Entry, Error, Kept, Location, Published, Retention, Rewind, Rollups, Store};
-use usage::rollup::{Closed, Span};
+use usage::rollup::Span;
 use usage::verify::{Evidence, verify};
 
 use crate::{
@@ -26,7 +26,14 @@ async fn a_file_keeps_the_contract() -> anyhow::Result<()> {
     ensure!(matches!(ledger::open(&location).await, Err(Error::File(_))), "two held one file");
     drop(held);
     ledger::open(&location).await?;
-    Ok(())
+    let path = directory.path().join("older");
+    an_older_ledger_is_read_and_goes_on(&Location::File(path.clone()), async || {
+        let database = redb::Database::open(path)?;
+        let transaction = database.begin_write()?;
+        transaction.open_table(redb::TableDefinition::<&str, u64>::new("meta"))?.insert("format", 1)?;
+        Ok(transaction.commit()?)
+    })
+    .await
 }
 
 #[tokio::test]
@@ -48,7 +55,15 @@ async fn postgresql_keeps_the_contract() -> anyhow::Result<()> {
     let dropped = first.drop_old(&Retention::default(), START).await;
     ensure!(matches!(dropped, Err(Error::Superseded)), "an old writer dropped");
     second.commit(&batch).await?;
-    Ok(())
+    let url = server.database("older")?;
+    an_older_ledger_is_read_and_goes_on(&Location::parse(&url, None, None)?, async || {
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await?;
+        let driven = tokio::spawn(connection);
+        client.batch_execute("UPDATE meter.ledger SET format = 1").await?;
+        drop(client);
+        Ok(driven.await??)
+    })
+    .await
 }
 
 async fn contract(mut new: impl FnMut() -> anyhow::Result<Location>) -> anyhow::Result<()> {
@@ -91,12 +106,10 @@ async fn what_was_written_is_there_after_opening_again(location: &Location) -> a
         let mut state = Vec::new();
         for number in 0..TURNS {
             let entry = feed::turn(&mut account, lease, number)?;
-            for Closed { rollup, parts } in &entry.closed {
-                match rollup.span {
-                    Span::Hour => rollups
-                        .hours
-                        .push(usage::verify::Hour { rollup: rollup.clone(), parts: parts.clone() }),
-                    Span::FiveMinutes => rollups.fives.push(rollup.clone()),
+            for closed in &entry.closed {
+                match closed.rollup.span {
+                    Span::Hour => rollups.hours.push(closed.clone().into()),
+                    Span::FiveMinutes => rollups.fives.push(closed.rollup.clone()),
                 }
             }
             published.extend(entry.published.clone());
@@ -225,5 +238,39 @@ async fn what_was_signed_is_kept_for_longer(location: &Location) -> anyhow::Resu
     store.drop_old(&Retention { unsigned: 0, ..Retention::default() }, START + 100_000).await?;
     ensure!(store.published(lease).await? == published[3..4]);
     ensure!(store.published(other).await?.is_empty());
+    Ok(())
+}
+
+/// Half of the story as a version told it that knew no lives, in a ledger of its format, and the rest by this one.
+async fn an_older_ledger_is_read_and_goes_on(
+    location: &Location,
+    make_old: impl AsyncFnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let [lease, ..] = leases();
+    let mut account = Account::new();
+    let store = ledger::open(location).await?;
+    for number in 0..TURNS / 2 {
+        let entry = feed::turn(&mut account, lease, number)?;
+        account = account.without_lives()?;
+        store.commit(&Batch { at: second(number), entries: vec![entry] }).await?;
+    }
+    drop(store);
+    make_old().await?;
+    let reader = ledger::read(location).await?;
+    let old = reader.rollups(lease).await?;
+    ensure!(old.hours.len() == 1 && old.hours[0].lives.is_none(), "{old:?}");
+    drop(reader);
+    let store = ledger::open(location).await?;
+    ensure!(store.rollups(lease).await? == old, "opening changed what an older version wrote");
+    for number in TURNS / 2..TURNS {
+        let entry = feed::turn(&mut account, lease, number)?;
+        store.commit(&Batch { at: second(number), entries: vec![entry] }).await?;
+    }
+    let Rollups { hours, fives } = store.rollups(lease).await?;
+    let cut = account.book.cut().context("the lease was never observed")?;
+    let verified = verify(&Evidence::gather(lease, &hours, &fives, cut))?;
+    ensure!(verified.from_the_beginning && verified.totals == account.book.totals());
+    // The hour that the older version began is its own.
+    ensure!(hours[1].lives.is_none() && verified.recomputed_since == Some(START + 7200), "{verified:?}");
     Ok(())
 }
