@@ -38,7 +38,7 @@ fn story() -> (Evidence, StatementProposal) {
         book.observe(LEASE, Millis::from_seconds(second), &view);
         for closed in book.take_closed() {
             match closed.rollup.span {
-                Span::Hour => hours.push(Hour { rollup: closed.rollup, parts: closed.parts }),
+                Span::Hour => hours.push(Hour::from(closed)),
                 Span::FiveMinutes => fives.push(closed.rollup),
             }
         }
@@ -74,7 +74,8 @@ fn a_statement_follows_from_its_evidence_and_from_no_other() {
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let expected = json!({
         "leaseId": LEASE, "meterRoot": proposal.meter_root, "allocated": proposal.usage,
-        "hours": 2, "fiveMinutes": 30, "fromTheBeginning": true, "statementProved": true,
+        "hours": 2, "fiveMinutes": 30, "fromTheBeginning": true, "recomputedSince": START,
+        "statementProved": true,
     });
     assert_eq!(report, expected);
 
@@ -96,6 +97,16 @@ fn a_statement_follows_from_its_evidence_and_from_no_other() {
     let changed = text.replacen("25000000", "25000001", 1);
     assert_ne!(changed, text);
     refused(&verify(&changed, &proposal), "the evidence does not hold");
+    // A life that does not make the sum of its hour, with the hashes of one that signs it so.
+    let mut lying = evidence.clone();
+    let told = lying.cut.lives.as_mut().unwrap();
+    told[0].stretches[0].millis -= 1000;
+    lying.cut.hour.lives = Some(usage::lives::root(told));
+    let why = format!(
+        "in the hour of {} container main of pod a is said to have had 475000000 of cpu, and its life makes",
+        START + 7200
+    );
+    refused(&verify(&bundle::write(&lying).unwrap(), &proposal), &why);
     let short = text.lines().filter(|line| !line.contains("cut")).collect::<Vec<_>>().join("\n");
     refused(&verify(&short, &proposal), "the bundle ends early");
     let more = ResourceUsage { cpu_milli_seconds: Decimal(2_250_001), ..proposal.usage };

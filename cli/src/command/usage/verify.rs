@@ -13,6 +13,7 @@ use usage::{
     verify::{Claimed, Evidence, verify},
 };
 
+use crate::command::provider::when;
 use crate::context::Context;
 use crate::exit::{Kind, Stop};
 use crate::output::{csv_lines, fields};
@@ -38,6 +39,9 @@ struct Report {
     five_minutes: usize,
     /// Whether the first rollup of the lease is here. What was counted before the first that is here is in its hash.
     from_the_beginning: bool,
+    /// From which hour on what was allocated was counted again from the lives of pods and volumes, in Unix seconds. None
+    /// where an older version counted all of it: of that, sums and hashes alone are proved.
+    recomputed_since: Option<u64>,
     /// Whether a statement was proved; false if there was none to compare with.
     statement_proved: bool,
 }
@@ -70,6 +74,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
         hours: evidence.hours.len(),
         five_minutes: evidence.fives.len(),
         from_the_beginning: verified.from_the_beginning,
+        recomputed_since: verified.recomputed_since,
         statement_proved: statement.is_some(),
     };
     let csv = |_: &Report| series(&evidence);
@@ -82,6 +87,13 @@ pub(crate) fn run(context: &Context, args: &Args) -> anyhow::Result<()> {
                 "complete",
                 if report.from_the_beginning { "from the beginning" } else { "older rollups are gone" }
                     .to_owned(),
+            ),
+            (
+                "allocation",
+                report.recomputed_since.map_or_else(
+                    || "not recomputed: an older version of the meter counted it".to_owned(),
+                    |since| format!("recomputed from the lives of pods and volumes since {}", when(since)),
+                ),
             ),
             ("statement", if report.statement_proved { "proved" } else { "none to compare with" }.to_owned()),
         ])
