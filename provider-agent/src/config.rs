@@ -4,6 +4,7 @@
 //! `config-minimal.toml` and `config-maximal.toml` beside this crate are the documentation; tests load both.
 
 mod gate;
+mod series;
 mod units;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use alloy::primitives::Address;
 use serde::Deserialize;
 
 pub use gate::{Gate, ReclaimAfter, Suspending};
+pub use series::Series;
 pub use units::{Bytes, Decimal, Seconds, UnitError};
 
 /// Why a configuration cannot be used.
@@ -68,6 +70,8 @@ pub struct Config {
     pub settlement: Settlement,
     #[serde(default)]
     pub resync: Resync,
+    #[serde(default)]
+    pub series: Series,
 }
 
 /// How to reach the chain. Exactly one of `deployment_file` and `deployment` is given.
@@ -315,7 +319,8 @@ impl Config {
         if self.offer.tiers.is_empty() {
             return contradiction("offer.tiers", "offer at least one tier");
         }
-        if let Some((path, reason)) = self.settlement.gate.contradiction() {
+        let contradictions = [self.settlement.gate.contradiction(), self.series.contradiction()];
+        if let Some((path, reason)) = contradictions.into_iter().flatten().next() {
             return contradiction(path, reason);
         }
         if self.chain.poll_interval == Seconds(0) || self.resync.interval == Seconds(0) {

@@ -19,6 +19,7 @@ use crate::agent::{Effect, Event, Record, Telling};
 use crate::cluster::ClusterCache;
 use crate::inbox::AgentHandle;
 use crate::metrics::Metrics;
+use crate::series::Series;
 
 /// Orders whose facts are read at a time.
 const ASSESSMENTS: usize = 16;
@@ -43,6 +44,7 @@ pub struct Shared {
     pub cache: ClusterCache,
     pub agent: AgentHandle,
     pub metrics: Metrics,
+    pub series: Series,
 }
 
 impl Effects {
@@ -59,6 +61,8 @@ impl Effects {
     pub fn start(&self, effect: Effect) {
         match effect {
             Effect::Record(record) => self.shared.record(&record),
+            // At once, so that publications stay in their order.
+            Effect::KeepUsage(seen) => self.shared.series.note(*seen),
             Effect::AssessOrder { order, tenant } => {
                 let (shared, assessments) = (Arc::clone(&self.shared), Arc::clone(&self.assessments));
                 self.tasks.spawn(async move {
@@ -114,6 +118,7 @@ impl Shared {
             Effect::TellOfUnsigned { lease, news, object } => {
                 self.tell_of_unsigned(lease, news, &object).await;
             }
+            Effect::KeepUsage(seen) => self.series.note(*seen),
             Effect::Record(record) => self.record(&record),
             // Handled by the loop, which holds the callers.
             Effect::Answer { .. } => {}
@@ -160,6 +165,9 @@ impl Shared {
                         "the tenant refuses to sign a statement"
                     );
                 }
+            }
+            Record::UnreadableUsage { lease } => {
+                tracing::warn!(%lease, "the published usage of a lease cannot be read");
             }
             Record::LeaseDisputed { lease } => {
                 metrics.disputes.inc();

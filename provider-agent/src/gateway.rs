@@ -5,7 +5,8 @@
 //!                 └────────────────────── middleware::admit, one file per check ───────────────────┘
 //! ```
 //! `GET /v1/provider` and `/healthz` alone are unsigned. Cheap checks come first; nothing is remembered about a stranger.
-//! Handlers read the core's view of a lease and ask the core for writes; they decide nothing about money.
+//! Handlers read the core's view of a lease and ask the core for writes; they decide nothing about money. The series of usage alone is
+//! also shown of leases that are over: `middleware::admit_past` asks the series who owned them.
 
 pub mod connections;
 pub mod error;
@@ -25,6 +26,7 @@ use gateway_api::auth::Audience;
 use market::{Address, Timestamp};
 
 use crate::inbox::AgentHandle;
+use crate::series::Series;
 use forwarder::Forwarder;
 use middleware::body::Bodies;
 use middleware::rate::Rates;
@@ -51,6 +53,7 @@ struct Shared {
     nonces: Mutex<NonceCache>,
     rates: Mutex<Rates>,
     cluster: kube::Client,
+    series: Series,
     forwarder: Forwarder,
     log_streams: Slots,
     forwards: Slots,
@@ -77,7 +80,7 @@ pub struct Settings {
 
 impl Gateway {
     /// A gateway in front of `agent`.
-    pub fn new(agent: AgentHandle, cluster: kube::Client, settings: Settings) -> Self {
+    pub fn new(agent: AgentHandle, cluster: kube::Client, series: Series, settings: Settings) -> Self {
         // A signer that keeps to its rate can never fill its share of the nonces.
         let per_signer = usize::try_from(settings.requests_per_second)
             .unwrap_or(usize::MAX)
@@ -88,6 +91,7 @@ impl Gateway {
             nonces: Mutex::new(NonceCache::new(NONCE_CAPACITY, per_signer)),
             rates: Mutex::new(Rates::new(settings.requests_per_second, settings.request_burst)),
             cluster,
+            series,
             forwarder: Forwarder::new(settings.request_timeout),
             log_streams: Slots::new(LOG_STREAMS, LOG_STREAMS_OF_A_LEASE),
             forwards: Slots::new(FORWARDS, FORWARDS_OF_A_LEASE),

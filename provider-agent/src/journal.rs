@@ -1,6 +1,6 @@
 //! The journal of transactions as one ConfigMap beside the `ComputeLease`s.
 //!
-//! An agent writes no files, so what must survive it is an object. The API server gives what a journal needs: a write is
+//! What must survive an agent on any node is an object, not a file. The API server gives what a journal needs: a write is
 //! durable when it is answered, and a write on an outdated version is refused. Each process enters itself as the
 //! holder when it opens the journal; one that finds another holder there must not send any more.
 

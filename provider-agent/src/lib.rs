@@ -1,7 +1,7 @@
 //! The provider's agent: follows the chain, bids, opens `ComputeLease`s, serves tenants, settles.
 //!
 //! In reading order: [`agent`] is the pure core, [`bidding`] and [`inventory`] decide about orders, [`effects`] is the only module that spends money
-//! or writes to the cluster, [`gateway`] is what tenants talk to, [`runtime`] wires everything together.
+//! or writes to the cluster, [`series`] remembers usage for tenants, [`gateway`] is what tenants talk to, [`runtime`] wires everything together.
 
 pub mod agent;
 pub mod bidding;
@@ -20,6 +20,7 @@ pub mod effects;
 pub mod follow;
 pub mod gateway;
 pub mod inbox;
+pub mod series;
 pub mod standing;
 
 pub mod args;

@@ -26,6 +26,7 @@ pub struct Metrics {
     pub statement_refusals: IntCounterVec,
     pub unacknowledged: IntGaugeVec,
     pub leases_suspended: IntGauge,
+    pub usage_series_writes: IntCounterVec,
 }
 
 impl Metrics {
@@ -100,6 +101,11 @@ impl Metrics {
             leases_suspended: gauge(
                 "agent_leases_suspended",
                 "Running leases that are paused because their tenants do not sign.",
+            )?,
+            usage_series_writes: counters(
+                "agent_usage_series_writes_total",
+                "Writes of the history of usage, by outcome. What fails costs history alone.",
+                &["outcome"],
             )?,
         })
     }

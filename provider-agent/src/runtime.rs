@@ -24,6 +24,7 @@ use crate::gateway::{self, Gateway, tls};
 use crate::inbox::{AgentHandle, Callers, Message, QUEUE};
 use crate::journal::ConfigMapJournal;
 use crate::metrics::Metrics;
+use crate::series::Series;
 use crate::settling::SettlingRules;
 use crate::standing::StandingWatch;
 use crate::{clock, key, pricing};
@@ -73,6 +74,16 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         TxSender::spawn_with_journal(rpc.clone(), deployment, operator_key.clone(), sender_config, journal);
     tokio::spawn(pass_when_open(sender.clone(), journal_check));
     let rival = tokio::spawn(watch_for_a_rival(sender.clone(), shutdown.clone()));
+    let (series, keeper) = match config.series.settings() {
+        Some(settings) => {
+            let (series, keeper) = Series::new(settings, metrics.clone());
+            (series, Some(keeper))
+        }
+        None => (Series::none(), None),
+    };
+    // Ends after the core, whose last effects still bring usage.
+    let remembered = CancellationToken::new();
+    let remembering = keeper.map(|keeper| tokio::spawn(keeper.run(remembered.clone())));
     let effects = Effects::new(Shared {
         sender,
         chain: chain.clone(),
@@ -83,6 +94,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         cache: cache.clone(),
         agent: agent.clone(),
         metrics: metrics.clone(),
+        series: series.clone(),
     });
 
     let follow = Follow {
@@ -112,7 +124,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     tokio::spawn(tick(config.chain.poll_interval, agent.clone(), cache, cluster_check, shutdown.clone()));
 
     let settings = gateway_settings(&config, &chain, &policy, started_at);
-    let gateway = Gateway::new(agent, kubernetes, settings);
+    let gateway = Gateway::new(agent, kubernetes, series, settings);
     let serving = serve(config.clone(), operator_key, gateway, started_at, gateway_check, shutdown.clone());
     let gateway = tokio::spawn(serving);
 
@@ -120,6 +132,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let core = Core::new(state, effects, metrics, deployment.token_decimals);
     core.run(inbox, shutdown.clone()).await;
     shutdown.cancel();
+    remembered.cancel();
+    if let Some(remembering) = remembering {
+        remembering.await.context("the keeper of the usage series ended badly")?;
+    }
     gateway.await.context("the gateway's task ended badly")??;
     admin.await.context("the admin server's task ended badly")??;
     rival.await.context("the watch for another agent ended badly")?

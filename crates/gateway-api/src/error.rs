@@ -103,6 +103,8 @@ error_codes! {
     ServiceUnreachable = "service_unreachable", 502;
     /// The service did not answer in time.
     ServiceTimeout = "service_timeout", 504;
+    /// This provider keeps no history of usage.
+    NoSeries = "no_series", 404;
     /// There is nothing to sign yet.
     NoStatement = "no_statement", 404;
     /// The statement is not one that the provider proposed, or its signature is not the session key's.

@@ -12,6 +12,7 @@ mod provider;
 mod refusal;
 mod replay;
 pub mod routes;
+mod series;
 mod statement;
 mod status;
 mod usage;
@@ -23,6 +24,7 @@ pub use manifest_upload::ManifestUpload;
 pub use provider::ProviderInfo;
 pub use refusal::{RefusalReason, StatementRefusal};
 pub use replay::{NonceCache, NonceRefused};
+pub use series::{InvalidSeriesQuery, MAX_SERIES_POINTS, SERIES_STEP, SeriesQuery, UsageSeries};
 pub use statement::{SignedStatementBody, StatementProposal, UsageHashMismatch};
 pub use status::{
     Acknowledgement, HostStatus, LeasePhase, LeaseStatus, PodStatus, PortStatus, ServiceStatus, Term, Trouble,

@@ -2,6 +2,8 @@
 
 use market::LeaseId;
 
+use crate::SeriesQuery;
+
 /// Liveness of the process. Unsigned.
 pub const HEALTHZ: &str = "/healthz";
 /// Who the provider is. Unsigned.
@@ -15,6 +17,8 @@ pub mod patterns {
     pub const LEASE: &str = "/v1/leases/{lease}";
     /// Usage (`GET`).
     pub const USAGE: &str = "/v1/leases/{lease}/usage";
+    /// Usage over time (`GET`).
+    pub const USAGE_SERIES: &str = "/v1/leases/{lease}/usage/series";
     /// Logs (`GET`).
     pub const LOGS: &str = "/v1/leases/{lease}/logs";
     /// Statement to sign (`GET`), signed statement (`PUT`).
@@ -40,6 +44,11 @@ pub fn lease(lease: LeaseId) -> String {
 /// `GET`: usage.
 pub fn usage(lease: LeaseId) -> String {
     format!("/v1/leases/{lease}/usage")
+}
+
+/// `GET`: usage over time.
+pub fn usage_series(lease: LeaseId, query: &SeriesQuery) -> String {
+    format!("/v1/leases/{lease}/usage/series{query}")
 }
 
 /// `GET`: statement to sign. `PUT`: signed statement.
@@ -82,6 +91,9 @@ mod tests {
         let web = "web".parse().unwrap();
         assert_eq!(manifest(id), format!("/v1/leases/{id}/manifest"));
         assert_eq!(statement_refusal(id), patterns::STATEMENT_REFUSAL.replace("{lease}", &id.to_string()));
+        let query = SeriesQuery { to: Some(7), ..SeriesQuery::default() };
+        let path = patterns::USAGE_SERIES.replace("{lease}", &id.to_string());
+        assert_eq!(usage_series(id, &query), format!("{path}?to=7"));
         assert_eq!(
             logs(id, &web, Follow::Yes, 100),
             format!("/v1/leases/{id}/logs?service=web&follow=true&tail=100")

@@ -5,6 +5,7 @@ use market::{Address, Amount, Bid, LeaseId, OrderHash, Signature64, Statement, T
 
 use crate::agent::{ManifestSecret, Proposal, RefusedProposal, ReplyId};
 use crate::bidding::DeclineReason;
+use crate::series::Seen;
 
 /// Something to do. Whatever spends money or ends a workload reads the chain again first, inside the effect.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +83,8 @@ pub enum Effect {
         news: UnsignedNews,
         object: Box<ComputeLease>,
     },
+    /// Remember what the meter published, for the tenant to look at.
+    KeepUsage(Box<Seen>),
     /// Count and log.
     Record(Record),
 }
@@ -188,6 +191,10 @@ pub enum Record {
         name: String,
     },
     LeaseDisputed {
+        lease: LeaseId,
+    },
+    /// What the meter published is no usage.
+    UnreadableUsage {
         lease: LeaseId,
     },
     /// The tenant does not sign a proposal.

@@ -16,13 +16,14 @@ use crd::ComputeLease;
 use crd::convert::SettledStatement;
 use market::{Bid, Lease, LeaseId, LeaseState, Timestamp};
 
-use super::effect::{Effect, LeaseCall};
+use super::effect::{Effect, LeaseCall, Record};
 use super::event::{CallOutcome, ReplyId, WriteFailure};
 use super::object::ManifestSecret;
 use super::refusals::KeptRefusal;
 use super::state::State;
 use super::statement::Proposal;
 use crate::inventory::Shown;
+use crate::series::{Owners, Point, Seen};
 
 pub(super) use chain_action::ChainAction;
 pub use unsigned::Unsigned;
@@ -57,6 +58,8 @@ pub struct LeaseRecord {
     pub(super) called_on: Option<Lease>,
     /// When its money runs out, if that was told.
     pub(super) runs_out: Option<Timestamp>,
+    /// Up to when published usage was handed on to be remembered.
+    pub(super) usage_kept: Option<i64>,
 }
 
 /// Whether the lease's order can be had.
@@ -122,6 +125,7 @@ impl LeaseRecord {
             goes_alone: false,
             called_on: None,
             runs_out: None,
+            usage_kept: None,
         }
     }
 
@@ -201,6 +205,8 @@ impl State {
         let mut actions: BTreeMap<LeaseCall, Vec<ChainAction>> = BTreeMap::new();
         let mut orders = BTreeSet::new();
         for id in ids.into_iter().collect::<BTreeSet<_>>() {
+            // First: a lease that is over and cleaned up is forgotten next.
+            effects.extend(self.usage_to_keep(id));
             effects.extend(self.next_write(id, now));
             if let Some(action) = self.next_call(id, now) {
                 effects.extend(action.record());
@@ -263,6 +269,20 @@ impl State {
             }
         }
         self.converge(ids.to_vec(), now)
+    }
+
+    /// What the meter has published since the last look, of a lease that the chain knows.
+    fn usage_to_keep(&mut self, id: LeaseId) -> Option<Effect> {
+        let record = self.leases.get_mut(&id)?;
+        let lease = record.lease.filter(|lease| lease.state != LeaseState::None)?;
+        let usage = record.compute.as_ref()?.status.as_ref()?.usage.as_ref()?;
+        if record.usage_kept.replace(usage.as_of) == Some(usage.as_of) {
+            return None;
+        }
+        Some(match Point::try_from(usage) {
+            Ok(point) => Effect::KeepUsage(Box::new(Seen { lease: id, owners: Owners::of(&lease), point })),
+            Err(_) => Effect::Record(Record::UnreadableUsage { lease: id }),
+        })
     }
 
     fn order_to_fetch(&mut self, id: LeaseId) -> Option<market::OrderHash> {

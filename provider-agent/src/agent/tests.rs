@@ -5,6 +5,7 @@ mod funds;
 mod leases;
 mod orders;
 mod refusals;
+mod remembered;
 mod requests;
 mod unsigned;
 
@@ -226,6 +227,11 @@ fn metered(as_of: Timestamp, usage: Usage) -> crd::LeaseUsage {
         meter_root: crd::convert::hex(&[0xbb; 32]),
         state: None,
     }
+}
+
+/// What is done about the lease itself. Usage that is remembered changes nothing of it.
+fn besides_usage(effects: Vec<Effect>) -> Vec<Effect> {
+    effects.into_iter().filter(|effect| !matches!(effect, Effect::KeepUsage(_))).collect()
 }
 
 fn observed(object: ComputeLease) -> Event {

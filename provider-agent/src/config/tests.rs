@@ -18,6 +18,7 @@ fn the_minimal_example_takes_every_default() {
     assert_eq!(config.settlement, Settlement::default());
     assert_eq!(config.kubernetes, Kubernetes::default());
     assert_eq!(config.admin, Admin::default());
+    assert_eq!((&config.series, config.series.settings()), (&Series::default(), None));
     assert_eq!(config.chain.deployment_file, Some("/etc/leasehold/deployment.json".into()));
 }
 
@@ -31,7 +32,7 @@ fn the_maximal_example_sets_every_key() {
         ["chain", "provider", "gateway", "kubernetes", "admin", "pricing"].map(keys),
         [6, 2, 7, 4, 1, 8]
     );
-    assert_eq!(["terms", "offer", "limits", "settlement", "resync"].map(keys), [11, 3, 5, 8, 1]);
+    assert_eq!(["terms", "offer", "limits", "settlement", "resync", "series"].map(keys), [11, 3, 5, 8, 1, 3]);
     assert_eq!(document["settlement"]["gate"].as_table().unwrap().len(), 5);
     assert_eq!(config.chain.deployment.map(|deployment| deployment.token_decimals), Some(6));
     assert_eq!(config.pricing.cpu_core_hour, Some(Decimal { mantissa: 1, scale: 2 }));
@@ -94,6 +95,14 @@ fn contradictions_name_the_key_and_the_way_out() {
         (
             format!("{MINIMAL}\n[settlement.gate]\nlater = \"59s\"\n"),
             "settlement.gate: first and later must be at least 60s, or nobody could sign in time",
+        ),
+        (
+            format!("{MINIMAL}\n[series]\nfive_minutes = \"59m\"\n"),
+            "series.five_minutes: must be between 1h and 31d",
+        ),
+        (
+            format!("{MINIMAL}\n[series]\nhours = \"47h\"\n"),
+            "series.hours: must be at least series.five_minutes, and at most 732d",
         ),
         (format!("{MINIMAL}\n[offer]\ntiers = []\n"), "offer.tiers: offer at least one tier"),
     ];

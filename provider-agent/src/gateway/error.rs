@@ -7,6 +7,7 @@ use gateway_api::{ApiError, ErrorCode};
 
 use crate::agent::Refusal;
 use crate::inbox::Stopped;
+use crate::series;
 
 /// A refusal on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,24 @@ impl From<ApiError> for Refused {
 impl From<Stopped> for Refused {
     fn from(_: Stopped) -> Self {
         Self::new(ErrorCode::Unavailable, "the gateway is restarting; try again in a moment")
+    }
+}
+
+impl From<series::Error> for Refused {
+    fn from(error: series::Error) -> Self {
+        match error {
+            series::Error::NotKept => {
+                Self::new(ErrorCode::NoSeries, "this provider keeps no history of usage")
+            }
+            series::Error::NotOpen => Self::new(
+                ErrorCode::Unavailable,
+                "the history of usage cannot be read yet; try again in a moment",
+            ),
+            series::Error::File(_)
+            | series::Error::Format { .. }
+            | series::Error::MoveAway(_)
+            | series::Error::Task(_) => Self::internal("read the usage series", &error),
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use gateway_api::{ErrorCode, MAX_FORWARD_BODY, MAX_MANIFEST_BODY, MAX_STATEMENT_
 
 use super::Gateway;
 use super::error::Refused;
-use super::middleware::{BodyLimit, admit};
-use super::routes::{forward, logs, manifest, provider, statement, status, usage};
+use super::middleware::{BodyLimit, admit, admit_past};
+use super::routes::{forward, logs, manifest, provider, series, statement, status, usage};
 
 /// No body is expected.
 const NO_BODY: usize = 0;
@@ -22,12 +22,14 @@ pub fn router(gateway: Gateway) -> Router {
     let signed = |limit: usize, route: MethodRouter<Gateway>| {
         route.layer(from_fn_with_state((gateway.clone(), BodyLimit(limit)), admit))
     };
+    let past = from_fn_with_state((gateway.clone(), BodyLimit(NO_BODY)), admit_past);
     Router::new()
         .route(HEALTHZ, only(get(async || StatusCode::OK)))
         .route(PROVIDER, only(get(provider::show)))
         .route(patterns::MANIFEST, signed(MAX_MANIFEST_BODY, only(put(manifest::store))))
         .route(patterns::LEASE, signed(NO_BODY, only(get(status::show))))
         .route(patterns::USAGE, signed(NO_BODY, only(get(usage::show))))
+        .route(patterns::USAGE_SERIES, only(get(series::show)).layer(past))
         .route(patterns::LOGS, signed(NO_BODY, only(get(logs::stream))))
         .route(
             patterns::STATEMENT,

@@ -1,6 +1,7 @@
 //! The router without a socket: who gets in, who does not, and what they are told.
 
 mod refusals;
+mod series;
 
 use std::sync::Arc;
 
@@ -77,6 +78,15 @@ fn gateway_with(
     compute: Option<crd::ComputeLease>,
     answer: Result<Answer, Refusal>,
 ) -> (axum::Router, mpsc::UnboundedReceiver<AgentRequest>) {
+    gateway_keeping(compute, answer, Series::none())
+}
+
+/// The same, with a history of usage.
+fn gateway_keeping(
+    compute: Option<crd::ComputeLease>,
+    answer: Result<Answer, Refusal>,
+    series: Series,
+) -> (axum::Router, mpsc::UnboundedReceiver<AgentRequest>) {
     let (messages, mut inbox) = mpsc::channel(8);
     let (seen, requests) = mpsc::unbounded_channel();
     tokio::spawn(async move {
@@ -107,7 +117,7 @@ fn gateway_with(
         clock: || NOW,
     };
     let cluster = testkit::mock_api::MockApi::new().client();
-    (router(Gateway::new(AgentHandle::new(messages), cluster, settings)), requests)
+    (router(Gateway::new(AgentHandle::new(messages), cluster, series, settings)), requests)
 }
 
 fn gateway() -> axum::Router {

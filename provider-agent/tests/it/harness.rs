@@ -20,6 +20,7 @@ use provider_agent::inbox::{AgentHandle, QUEUE};
 use provider_agent::journal::ConfigMapJournal;
 use provider_agent::metrics::Metrics;
 use provider_agent::runtime::{Core, rules};
+use provider_agent::series::Series;
 use serde_json::{Value, json};
 use telemetry::{CancellationToken, Checks, Registry};
 use testkit::TestMarket;
@@ -141,6 +142,7 @@ impl Harness {
             cache: cluster()?,
             agent: handle.clone(),
             metrics: metrics.clone(),
+            series: Series::none(),
         });
         let follow = Follow {
             rpc: chain.rpc().clone(),

@@ -39,7 +39,7 @@ fn disputed(is_final: &str, spec_change: impl FnOnce(&mut crd::ComputeLeaseSpec)
     step(&mut state, head(Timestamp(DISPUTED)), Timestamp(DISPUTED));
     step(&mut state, read(contested()), Timestamp(DISPUTED));
     let effects = step(&mut state, observed(stored(spec, 4, Some(status))), Timestamp(DISPUTED));
-    (state, effects)
+    (state, besides_usage(effects))
 }
 
 #[test]
