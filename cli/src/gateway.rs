@@ -1,5 +1,6 @@
 //! Signed requests to a provider's gateway.
 
+mod series;
 mod tls;
 mod uri;
 
@@ -56,6 +57,8 @@ pub(crate) enum GatewayError {
     Timeout,
     #[error("the gateway answered with status {status} and something unreadable")]
     Unreadable { status: u16 },
+    #[error("the provider's series of usage has no end")]
+    EndlessSeries,
     #[error("failed to write the request")]
     Encode(#[source] serde_json::Error),
     #[error("the request cannot be signed")]

@@ -73,6 +73,11 @@ impl Period {
         self.from.is_some_and(|from| time < from.0)
     }
 
+    /// Whether a part of the time between two moments lies in it.
+    pub(crate) fn touches(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.from.is_none_or(|first| to > first.0) && self.to.is_none_or(|end| from < end.0)
+    }
+
     /// Whether a moment lies in it.
     pub(crate) fn holds(&self, time: Timestamp) -> bool {
         !self.is_after(time) && self.to.is_none_or(|to| time < to.0)

@@ -41,14 +41,17 @@ async fn a_lease_is_ordered_opened_used_paid_and_closed() {
     assert_eq!((&signed["signed"], &signed["last"]), (&json!(true), &json!(false)));
     let usage = world.json(&["usage", &id]).await;
     assert_eq!(usage["signedAmount"], signed["amountCum"]);
-    // What was signed is paid at once; the series says the same, with the transaction.
-    let spent = world.json(&["usage", &id, "--from", "2020-01-01"]).await;
+    // What was signed is paid at once; the history says the same, with the transaction.
+    let history = world.json(&["usage", &id, "--from", "2020-01-01"]).await;
+    usage_over_time_is_whole(&usage, &history["usage"]);
+    let spent = &history["payments"];
     assert_eq!((&spent[0]["amount"], &spent[0]["cumulative"]), (&signed["amountCum"], &signed["amountCum"]));
     assert!(
         spent[0]["transaction"].is_string() && spent[0]["from"].as_u64() <= spent[0]["to"].as_u64(),
         "{spent}"
     );
-    assert_eq!(world.json(&["usage", &id, "--to", "2020-01-01"]).await, json!([]));
+    let nothing = json!({"usage": [], "payments": []});
+    assert_eq!(world.json(&["usage", &id, "--to", "2020-01-01"]).await, nothing);
 
     let closed = world.json(&["close", &id]).await;
     assert_eq!((&closed["state"], &closed["notice"]), (&json!("closed"), &Value::Null), "{closed}");
@@ -63,6 +66,22 @@ async fn a_lease_is_ordered_opened_used_paid_and_closed() {
     assert!(!names.iter().any(|name| name.ends_with("manifest.json")), "{names:?}");
     assert_eq!(world.json(&["close", &id]).await["state"], "closed");
     assert_eq!(world.json(&["list"]).await, json!([]));
+}
+
+/// Stretch follows stretch from the start on, and together they are at least what was counted before they were asked for.
+fn usage_over_time_is_whole(before: &Value, stretches: &Value) {
+    let stretches = stretches.as_array().unwrap();
+    assert!(stretches.len() > 1, "{stretches:?}");
+    assert!(stretches.windows(2).all(|pair| pair[0]["to"] == pair[1]["from"]), "{stretches:?}");
+    let number =
+        |value: &Value| value["allocated"]["cpuMilliSeconds"].as_str().unwrap().parse::<u128>().unwrap();
+    let (whole, known) = (stretches.iter().map(number).sum::<u128>(), number(before));
+    let seconds = stretches.last().unwrap()["to"].as_u64().unwrap() - before["asOf"].as_u64().unwrap();
+    assert_eq!(
+        whole,
+        known + u128::from(seconds) * 100,
+        "a hundred thousandths of a processor, every second"
+    );
 }
 
 async fn forward_reaches_the_service(world: &World, id: &str) {

@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use chain::{At, ChainEvent, Cursor, Followed, FollowerConfig, LogFollower, TxSender};
 use gateway_api::auth::{AUTH_HEADER, Audience, AuthHeader, RequestParts, authenticate};
 use gateway_api::{
-    ApiError, Decimal, ErrorCode, LeasePhase, LeaseStatus, ManifestUpload, ResourceUsage, ServiceStatus,
-    SignedStatementBody, StatementProposal, StatementRefusal, UsageReport, UsedResources,
+    ApiError, Decimal, ErrorCode, LeasePhase, LeaseStatus, ManifestUpload, ResourceUsage, SeriesQuery,
+    ServiceStatus, SignedStatementBody, StatementProposal, StatementRefusal, UsageReport, UsageSeries,
+    UsedResources,
 };
 use http::{HeaderMap, Method, StatusCode, Uri};
 use market::{Amount, Bid, Lease, LeaseId, PendingClaim, Timestamp, Usage, amount, cap_cum};
@@ -26,7 +27,7 @@ pub(crate) enum Manners {
     Honest,
     /// Proposes one base unit more than the usage costs.
     Greedy,
-    /// Proposes nothing at all.
+    /// Proposes nothing at all, and keeps no series of usage.
     Silent,
     /// Reports so many hundredths of a per cent more than there is, as usage and as amount.
     Inflating(u32),
@@ -170,6 +171,13 @@ impl Provider {
         Ok(match (method.as_str(), route) {
             ("PUT", "manifest") => self.accept_manifest(id, &serde_json::from_slice(body)?).await?,
             ("GET", "") => axum::Json(self.status(id).await).into_response(),
+            ("GET", "usage/series") if self.manners() == Manners::Silent => {
+                refuse(ErrorCode::UnknownRoute, "no such route")
+            }
+            ("GET", "usage/series") => {
+                let query = axum::extract::Query::<SeriesQuery>::try_from_uri(uri)?.0;
+                axum::Json(self.series(id, &lease, &query).await?).into_response()
+            }
             ("GET", "usage") => axum::Json(self.usage(id, &lease).await?).into_response(),
             ("GET", "statement") => self.propose(id, &lease).await?,
             ("PUT", "statement") => self.settle(id, &serde_json::from_slice(body)?).await?,
@@ -225,9 +233,20 @@ impl Provider {
     async fn usage(&self, id: LeaseId, lease: &Lease) -> Result<UsageReport> {
         let now = self.market.now().await?.min(lease.end_at);
         let opened = self.market.client.lease_opened(id).await?.context("a lease")?;
-        let usage = metered(&opened.bid, lease.elapsed(now));
-        let (allocated, used) = (ResourceUsage::from(&usage), UsedResources::default());
-        Ok(UsageReport { as_of: now.0, sequence: 1, allocated, used, meter_root: [7; 32].into() })
+        Ok(report(&opened.bid, lease, now))
+    }
+
+    /// A point for every second from the start on, two in an answer.
+    async fn series(&self, id: LeaseId, lease: &Lease, query: &SeriesQuery) -> Result<UsageSeries> {
+        let now = self.market.now().await?.min(lease.end_at);
+        let opened = self.market.client.lease_opened(id).await?.context("a lease")?;
+        let start = lease.started_at.context("a start")?;
+        let from = query.from.unwrap_or_default().clamp(start.0 + 1, now.0.max(start.0 + 1));
+        let mut points: Vec<_> =
+            (from..=now.0).map(|at| report(&opened.bid, lease, Timestamp(at))).take(3).collect();
+        let next = (points.len() == 3).then(|| from + 1);
+        points.truncate(2);
+        Ok(UsageSeries { points, next })
     }
 
     async fn propose(&self, id: LeaseId, lease: &Lease) -> Result<Response> {
@@ -307,6 +326,12 @@ impl Provider {
     pub(crate) async fn account(&self) -> Amount {
         self.market.client.available(self.market.provider.address(), At::Latest).await.unwrap()
     }
+}
+
+fn report(bid: &Bid, lease: &Lease, as_of: Timestamp) -> UsageReport {
+    let usage = metered(bid, lease.elapsed(as_of));
+    let (allocated, used) = (ResourceUsage::from(&usage), UsedResources::default());
+    UsageReport { as_of: as_of.0, sequence: 1, allocated, used, meter_root: [7; 32].into() }
 }
 
 /// Everything allocated, all the time.

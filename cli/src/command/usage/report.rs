@@ -108,7 +108,7 @@ pub(super) fn report(facts: &Facts) -> Report {
 }
 
 /// What is measured of a resource, and in what.
-fn measured(dimension: Dimension, used: &UsedResources) -> Option<(Decimal, &'static str)> {
+pub(super) fn measured(dimension: Dimension, used: &UsedResources) -> Option<(Decimal, &'static str)> {
     match dimension {
         Dimension::Cpu => Some((used.cpu_nanoseconds, "CPU nanoseconds")),
         Dimension::Memory => Some((used.memory_byte_seconds, "byte seconds")),
@@ -175,7 +175,7 @@ pub(super) fn csv(report: &Report) -> String {
 }
 
 /// The unit of the table's figures.
-fn unit(dimension: Dimension) -> &'static str {
+pub(super) fn unit(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Uptime => "s",
         Dimension::Cpu => "CPU s",
@@ -187,7 +187,7 @@ fn unit(dimension: Dimension) -> &'static str {
     }
 }
 
-fn human(dimension: Dimension, value: u128) -> String {
+pub(super) fn human(dimension: Dimension, value: u128) -> String {
     match dimension {
         Dimension::Uptime | Dimension::LeasedIps => value.to_string(),
         Dimension::Cpu | Dimension::Gpu | Dimension::Devices => thousandths(value, 1_000),
@@ -195,7 +195,7 @@ fn human(dimension: Dimension, value: u128) -> String {
     }
 }
 
-fn used_of(dimension: Dimension, used: &UsedResources) -> String {
+pub(super) fn used_of(dimension: Dimension, used: &UsedResources) -> String {
     match dimension {
         Dimension::Cpu => thousandths(used.cpu_nanoseconds.0, 1_000_000_000),
         Dimension::Memory => thousandths(used.memory_byte_seconds.0, 1 << 20),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::moment::Moment;
 
-fn lease(started_at: Option<u64>) -> Lease {
+pub(in crate::command::usage) fn lease(started_at: Option<u64>) -> Lease {
     Lease { started_at: started_at.map(Timestamp), end_at: Timestamp(100_000), ..testkit::lease() }
 }
 
@@ -17,8 +17,8 @@ fn shape(intervals: &[Interval]) -> Vec<(u64, u64, u128, u128, bool)> {
 
 #[test]
 fn payments_follow_each_other_and_what_is_not_paid_comes_last() {
-    let payments = [payment(1_100, 10, 10), payment(1_300, 30, 40), payment(1_200, 5, 45)];
-    let intervals = series(&lease(Some(1_000)), &payments, (Timestamp(1_400), Amount(52)));
+    let paid = [payment(1_100, 10, 10), payment(1_300, 30, 40), payment(1_200, 5, 45)];
+    let intervals = payments(&lease(Some(1_000)), &paid, (Timestamp(1_400), Amount(52)));
     let expected = [
         (1_000, 1_100, 10, 10, true),
         (1_100, 1_300, 30, 40, true),
@@ -28,14 +28,14 @@ fn payments_follow_each_other_and_what_is_not_paid_comes_last() {
     ];
     assert_eq!(shape(&intervals), expected);
     // A provider that has counted no more than is paid adds nothing, and a lease that never started has nothing.
-    assert_eq!(series(&lease(Some(1_000)), &payments, (Timestamp(1_400), Amount(45))).len(), 3);
-    assert_eq!(series(&lease(None), &[], (Timestamp(1_400), Amount(45))), []);
+    assert_eq!(payments(&lease(Some(1_000)), &paid, (Timestamp(1_400), Amount(45))).len(), 3);
+    assert_eq!(payments(&lease(None), &[], (Timestamp(1_400), Amount(45))), []);
 }
 
 #[test]
 fn a_period_takes_every_interval_that_lies_in_it_with_a_part() {
-    let payments = [payment(1_100, 1, 1), payment(1_200, 1, 2), payment(1_300, 1, 3)];
-    let intervals = series(&lease(Some(1_000)), &payments, (Timestamp(1_300), Amount(3)));
+    let paid = [payment(1_100, 1, 1), payment(1_200, 1, 2), payment(1_300, 1, 3)];
+    let intervals = payments(&lease(Some(1_000)), &paid, (Timestamp(1_300), Amount(3)));
     let moment = |seconds| Some(Moment(Timestamp(seconds)));
     let shown = |period: Period| intervals.iter().filter(|it| it.touches(period)).map(|it| it.to).collect();
     let within: Vec<u64> = shown(Period { from: moment(1_100), to: moment(1_201) });
@@ -45,12 +45,10 @@ fn a_period_takes_every_interval_that_lies_in_it_with_a_part() {
 }
 
 #[test]
-fn the_series_is_shown_as_a_table_and_as_csv() {
+fn payments_are_shown_as_a_table() {
     let money = Money { decimals: 6, symbol: "TEST".to_owned() };
-    let intervals = series(&lease(Some(1_000)), &[payment(1_060, 10, 10)], (Timestamp(1_100), Amount(15)));
+    let intervals = payments(&lease(Some(1_000)), &[payment(1_060, 10, 10)], (Timestamp(1_100), Amount(15)));
     let hash = B256::repeat_byte(10);
-    let header = "from,to,amount,cumulative,transaction";
-    assert_eq!(csv(&intervals), format!("{header}\n1000,1060,10,10,{hash}\n1060,1100,5,15,\n"));
     let shown = text(&intervals, &money);
     let rows: Vec<Vec<&str>> = shown
         .lines()
@@ -69,18 +67,4 @@ fn the_series_is_shown_as_a_table_and_as_csv() {
         ],
     ];
     assert_eq!(rows, expected);
-}
-
-#[test]
-fn a_sparkline_shows_when_much_was_spent() {
-    let spark = |payments: &[Payment], counted| sparkline(&series(&lease(Some(0)), payments, counted));
-    // Four seconds, four bars: half of what was paid for two seconds each, nothing, then what is not paid yet.
-    let payments = [payment(2, 200, 200), payment(3, 0, 200)];
-    assert_eq!(spark(&payments, (Timestamp(4), Amount(250))).as_deref(), Some("██▁▅"));
-    let even = spark(&[payment(3_200, 3_200, 3_200)], (Timestamp(3_200), Amount(3_200)));
-    assert_eq!(even, Some("█".repeat(32)));
-    // A provider's clock is a stranger's.
-    assert!(spark(&[], (Timestamp(u64::MAX), Amount(u128::MAX))).is_some());
-    assert_eq!(spark(&[], (Timestamp(0), Amount(0))), None);
-    assert_eq!(spark(&[payment(3_200, 0, 0)], (Timestamp(3_200), Amount(0))), None);
 }
