@@ -5,6 +5,7 @@ mod dns;
 mod evidence;
 mod meter;
 mod process;
+mod retention;
 
 use std::{io::Write, num::NonZeroU32};
 

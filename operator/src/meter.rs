@@ -39,6 +39,8 @@ use telemetry::CancellationToken;
 use tokio::{sync::Notify, time::Duration};
 use usage::Millis;
 
+pub use keeper::LedgerSettings;
+
 use self::{
     account::Account,
     conservation::{Conservation, WHOLE},

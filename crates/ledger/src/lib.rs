@@ -22,7 +22,7 @@ pub use codec::Malformed;
 pub use embedded::Embedded;
 pub use location::{InvalidLocation, Location, Secret};
 pub use postgres::{Authority, Postgres};
-pub use retention::Retention;
+pub use retention::{InvalidRetention, Retention};
 
 /// A lease as it was kept last.
 #[derive(Clone, Debug, PartialEq, Eq)]

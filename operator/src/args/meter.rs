@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use kube::Client;
 use tokio::time::Duration;
 
-use super::{evidence::LedgerArgs, process::ProcessArgs};
+use super::{evidence::LedgerArgs, process::ProcessArgs, retention::RetentionArgs};
 use crate::{
     client::Rate,
     election::{self, ElectionSettings},
     meter::{
-        MeterSettings,
+        LedgerSettings, MeterSettings,
         kubelet::{KubeletClient, KubeletTrust},
         metrics::MeterMetrics,
         run::Metering,
@@ -60,6 +60,8 @@ pub(super) struct MeterArgs {
     #[command(flatten)]
     ledger: LedgerArgs,
     #[command(flatten)]
+    retention: RetentionArgs,
+    #[command(flatten)]
     process: ProcessArgs,
 }
 
@@ -79,9 +81,11 @@ impl MeterArgs {
             kubelet_insecure_tls: _,
             kubelet_token,
             ledger,
+            retention,
             process,
         } = self;
-        let ledger = ledger.location()?;
+        let retention = retention.retention()?;
+        let ledger = ledger.location()?.map(|location| LedgerSettings { location, retention });
         let process = process.start().await?;
         let trust = match kubelet_ca {
             Some(ca) => KubeletTrust::Authority(ca),

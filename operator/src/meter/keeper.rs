@@ -16,9 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Seconds between two looks for what is too old.
 const DROP_EVERY: u64 = 3600;
 
+/// Where what is counted is kept, and for how long.
+#[derive(Clone, Debug)]
+pub struct LedgerSettings {
+    /// Where.
+    pub location: Location,
+    /// How long what.
+    pub retention: Retention,
+}
+
 /// A ledger, open or to be opened.
 pub(super) struct Keeper {
-    location: Location,
+    settings: LedgerSettings,
     store: Option<Box<dyn Store>>,
     dropped_at: u64,
 }
@@ -33,14 +42,14 @@ enum Unkept {
 }
 
 impl Keeper {
-    pub(super) fn new(location: Location) -> Self {
-        Self { location, store: None, dropped_at: 0 }
+    pub(super) fn new(settings: LedgerSettings) -> Self {
+        Self { settings, store: None, dropped_at: 0 }
     }
 
     async fn store(&mut self) -> Result<&dyn Store, Unkept> {
         let opened = match self.store.take() {
             Some(store) => store,
-            None => patiently(ledger::open(&self.location)).await?,
+            None => patiently(ledger::open(&self.settings.location)).await?,
         };
         Ok(&**self.store.insert(opened))
     }
@@ -49,8 +58,8 @@ impl Keeper {
         let store = self.store().await?;
         patiently(store.commit(batch)).await?;
         if batch.at >= self.dropped_at.saturating_add(DROP_EVERY) {
-            let store = self.store().await?;
-            patiently(store.drop_old(&Retention::default(), batch.at)).await?;
+            let retention = self.settings.retention;
+            patiently(self.store().await?.drop_old(&retention, batch.at)).await?;
             self.dropped_at = batch.at;
         }
         Ok(())

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     Meter, MeterSettings,
-    keeper::Keeper,
+    keeper::{Keeper, LedgerSettings},
     kubelet::KubeletClient,
     metrics::MeterMetrics,
     publish::{self, Publication, Published},
@@ -48,7 +48,7 @@ pub struct Metering {
     /// How often to do what.
     pub settings: MeterSettings,
     /// Where to keep what is counted, beside the status of each lease.
-    pub ledger: Option<ledger::Location>,
+    pub ledger: Option<LedgerSettings>,
     /// Registered metrics.
     pub metrics: MeterMetrics,
 }

@@ -17,7 +17,7 @@ use crate::{
 const NAMESPACE: &str = "leasehold-system";
 
 /// Settings that must be refused, with the words that the refusal must hold.
-const REFUSED: [(&str, &str); 13] = [
+const REFUSED: [(&str, &str); 17] = [
     ("bogus=1", "bogus"),
     ("admission.enabled=false", "enabled"),
     ("admission.breakGlassGroups={system:authenticated}", "breakGlassGroups"),
@@ -30,6 +30,10 @@ const REFUSED: [(&str, &str); 13] = [
     ("meter.ledger.kind=tape", "kind"),
     ("meter.ledger.kind=volume,meter.replicas=2", "meter.replicas"),
     ("meter.ledger.kind=postgres", "meter.ledger.postgres.url"),
+    ("agent.series.kind=tape", "kind"),
+    ("meter.retention.fiveMinuteSeconds=3599", "fiveMinuteSeconds"),
+    ("meter.retention.fiveMinuteSeconds=21599", "meter.retention.unsignedSeconds"),
+    ("meter.retention.hourSeconds=172799", "meter.retention.fiveMinuteSeconds"),
     ("meter.ledger.postgres.url=postgres://meter:hunter2@db.example.net/meter", "url"),
 ];
 

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use ledger::{B256, Location, Reader};
+use ledger::{B256, Location, Reader, Retention};
 use usage::verify::{Claimed, Evidence, Verified, verify};
 
 use super::*;
-use crate::meter::keeper::Keeper;
+use crate::meter::keeper::{Keeper, LedgerSettings};
 
 /// Where a meter is killed in a turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +17,11 @@ enum Killed {
 }
 
 fn keeper(path: &Path) -> Keeper {
-    Keeper::new(Location::File(path.to_owned()))
+    keeping(path, Retention::default())
+}
+
+fn keeping(path: &Path, retention: Retention) -> Keeper {
+    Keeper::new(LedgerSettings { location: Location::File(path.to_owned()), retention })
 }
 
 /// Second, CPU seconds and sent bytes of a turn.
@@ -198,4 +202,27 @@ async fn a_ledger_that_cannot_be_written_stops_nothing_and_is_told_later() {
     let store = ledger::open(&Location::File(missing.join("ledger"))).await.unwrap();
     assert_eq!(store.published(rig.id()).await.unwrap().len(), 11);
     assert!(rig.proved(&*store).await.0.from_the_beginning);
+}
+
+#[tokio::test]
+async fn what_is_kept_for_how_long_is_the_settings_matter() {
+    let files = tempfile::tempdir().unwrap();
+    for (name, retention, keeps_all) in [
+        ("default", Retention::default(), true),
+        ("short", Retention { fives: 3600, unsigned: 3600, ..Retention::default() }, false),
+    ] {
+        let path = files.path().join(name);
+        let mut rig = Rig::of_hours().await;
+        let (meter, mut ledger) = (rig.meter(), keeping(&path, retention));
+        for number in 0..120 {
+            rig.whole_turn(&meter, &mut ledger, number).await;
+        }
+        drop(ledger);
+        let store = ledger::open(&Location::File(path)).await.unwrap();
+        let (verified, evidence) = rig.proved(&*store).await;
+        assert!(verified.from_the_beginning && evidence.hours.len() >= 2, "{name}");
+        let first_hour = evidence.hours[0].rollup.start;
+        let keeps_it = evidence.fives.iter().any(|five| five.start < first_hour + 3600);
+        assert_eq!(keeps_it, keeps_all, "{name}");
+    }
 }
