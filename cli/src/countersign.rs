@@ -1,7 +1,8 @@
-//! Whether a proposed statement may be signed: judged by the chain's terms and clock, by what was signed before, and by
-//! what this side saw itself.
+//! Whether a proposed statement may be signed: judged by the chain's terms and clock, by what was signed before, by what
+//! this side saw itself, and by what the provider says elsewhere.
 
 mod refusal;
+mod series;
 mod signer;
 
 use gateway_api::{RefusalReason, StatementProposal};
@@ -12,6 +13,7 @@ use market::{
 
 use crate::own_view::{METER_LAG_SECONDS, Observed};
 pub(crate) use refusal::Refusal;
+pub(crate) use series::check_series;
 pub(crate) use signer::{Countersigner, Look};
 
 /// What the tenant wants of every statement of a lease.
@@ -58,13 +60,17 @@ pub(crate) fn check(
     own: &Own<'_>,
     proposal: &StatementProposal,
 ) -> Result<Statement, Refusal> {
-    decide(lease_id, own, proposal).map_err(|reason| Refusal {
+    decide(lease_id, own, proposal).map_err(|reason| refused(reason, proposal, largest(own, proposal)))
+}
+
+fn refused(reason: RefusalReason, proposal: &StatementProposal, largest_accepted: Amount) -> Refusal {
+    Refusal {
         reason,
         proposed: Amount(proposal.amount_cum.0),
-        largest_accepted: largest(own, proposal),
+        largest_accepted,
         as_of: Timestamp(proposal.as_of),
         usage_hash: proposal.usage_hash,
-    })
+    }
 }
 
 /// What this side owes by a claim on chain: the concession of a dispute. The contract holds a claim to the bid's caps and

@@ -2,10 +2,10 @@
 
 use chain::rpc::At;
 use chain::{ChainClient, HotKey};
-use gateway_api::{ErrorCode, SignedStatementBody, StatementProposal};
+use gateway_api::{ErrorCode, SeriesQuery, SignedStatementBody, StatementProposal, UsageReport};
 use market::{Bid, LeaseId, Statement};
 
-use super::{Own, Refusal, Terms, check};
+use super::{Own, Refusal, Terms, check, check_series};
 use crate::gateway::Gateway;
 use crate::home::{Home, SignedRecord};
 use crate::own_view::Observed;
@@ -92,10 +92,24 @@ impl Countersigner<'_> {
             Ok(statement) => statement,
             Err(refusal) => return Ok(Judged::Wrong(refusal)),
         };
+        let since = own.previous.map(|previous| previous.as_of);
+        if let Err(refusal) = check_series(&own, &self.series(since).await?, proposal) {
+            return Ok(Judged::Wrong(refusal));
+        }
         let signature = self.key.sign_statement(&self.chain.eip712(), &statement)?;
         let signed = SignedStatementBody::new(&statement, signature);
         self.home.save_signed(self.lease, &SignedRecord { proposal: *proposal, signed })?;
         Ok(Judged::Right(statement, signed))
+    }
+
+    /// The provider's series from a moment on; nothing where it keeps none or cannot read it now, which is no reason to
+    /// leave it unpaid.
+    async fn series(&self, since: Option<u64>) -> anyhow::Result<Vec<UsageReport>> {
+        let query = SeriesQuery { from: since, ..SeriesQuery::default() };
+        match self.gateway.usage_series(self.lease, &query).await {
+            Err(error) if error.code().is_some() => Ok(Vec::new()),
+            found => Ok(found?.unwrap_or_default()),
+        }
     }
 
     /// Tells the provider. It is owed an answer, but the refusal stands without it.

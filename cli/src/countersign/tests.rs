@@ -10,7 +10,7 @@ mod honest;
 
 const ID: LeaseId = LeaseId(B256::repeat_byte(1));
 
-fn bid() -> Bid {
+pub(super) fn bid() -> Bid {
     Bid {
         provider: Address::repeat_byte(1),
         tenant: Address::repeat_byte(2),
@@ -33,17 +33,17 @@ fn bid() -> Bid {
     }
 }
 
-fn lease() -> Lease {
+pub(super) fn lease() -> Lease {
     Lease { end_at: Timestamp(4_600), rate_cap_e6: 2_000_000, balance: Amount(7_200), ..testkit::lease() }
 }
 
 /// What is known at `now` by who signs for the first time, tolerates nothing and does not probe.
-fn own<'a>(bid: &'a Bid, lease: &'a Lease, now: u64) -> Own<'a> {
+pub(super) fn own<'a>(bid: &'a Bid, lease: &'a Lease, now: u64) -> Own<'a> {
     Own { bid, lease, now: Timestamp(now), previous: None, terms: Terms::default(), observed: None }
 }
 
 /// A proposal over `seconds` of uptime and as many full seconds of CPU.
-fn proposal(seconds: u128, as_of: u64, amount_cum: u128) -> StatementProposal {
+pub(super) fn proposal(seconds: u128, as_of: u64, amount_cum: u128) -> StatementProposal {
     with_hash(StatementProposal {
         amount_cum: Decimal(amount_cum),
         as_of,

@@ -236,16 +236,24 @@ impl Provider {
         Ok(report(&opened.bid, lease, now))
     }
 
-    /// A point for every second from the start on, two in an answer.
+    /// Some twenty points from the start on, two in an answer. Who inflates its statements inflates them, too.
     async fn series(&self, id: LeaseId, lease: &Lease, query: &SeriesQuery) -> Result<UsageSeries> {
         let now = self.market.now().await?.min(lease.end_at);
         let opened = self.market.client.lease_opened(id).await?.context("a lease")?;
-        let start = lease.started_at.context("a start")?;
-        let from = query.from.unwrap_or_default().clamp(start.0 + 1, now.0.max(start.0 + 1));
-        let mut points: Vec<_> =
-            (from..=now.0).map(|at| report(&opened.bid, lease, Timestamp(at))).take(3).collect();
-        let next = (points.len() == 3).then(|| from + 1);
-        points.truncate(2);
+        let start = lease.started_at.context("a start")?.0;
+        let step = usize::try_from(now.seconds_since(Timestamp(start)).div_ceil(20).max(1))?;
+        let moments: Vec<u64> = (start + 1..now.0).step_by(step).chain([now.0]).collect();
+        let first = moments.partition_point(|at| query.from.is_some_and(|from| *at <= from));
+        let mut points = Vec::new();
+        for at in moments.iter().skip(first.saturating_sub(1)).take(2) {
+            let mut point = report(&opened.bid, lease, Timestamp(*at));
+            if let Manners::Inflating(bps) = self.manners() {
+                let truth = Usage::from(&point.allocated);
+                point.allocated = ResourceUsage::from(&Usage(truth.0.map(|used| more(used, bps))));
+            }
+            points.push(point);
+        }
+        let next = points.get(1).map(|point| point.as_of).filter(|at| *at < now.0);
         Ok(UsageSeries { points, next })
     }
 
@@ -259,7 +267,6 @@ impl Provider {
         let elapsed = lease.elapsed(as_of);
         let truth = metered(&opened.bid, elapsed);
         let due = amount(&opened.bid.prices, &opened.bid.limits, &truth, elapsed).0;
-        let more = |figure: u128, bps: u32| figure + figure * u128::from(bps) / 10_000;
         let (usage, asked) = match manners {
             Manners::Inflating(bps) => (Usage(truth.0.map(|used| more(used, bps))), more(due, bps)),
             Manners::Greedy => (truth, due + 1),
@@ -332,6 +339,11 @@ fn report(bid: &Bid, lease: &Lease, as_of: Timestamp) -> UsageReport {
     let usage = metered(bid, lease.elapsed(as_of));
     let (allocated, used) = (ResourceUsage::from(&usage), UsedResources::default());
     UsageReport { as_of: as_of.0, sequence: 1, allocated, used, meter_root: [7; 32].into() }
+}
+
+/// A figure and so many hundredths of a per cent of it.
+fn more(figure: u128, bps: u32) -> u128 {
+    figure + figure * u128::from(bps) / 10_000
 }
 
 /// Everything allocated, all the time.

@@ -68,6 +68,10 @@ refusal_reasons! {
         "its amount is more than the bid's highest rate allows for the time since what was signed before";
     AmountAboveObserved = "amount_above_observed",
         "its amount is more than what the tenant's own probes saw costs";
+    SeriesDecreased = "series_decreased", "the provider's series of usage goes back";
+    SeriesAboveLimits = "series_above_limits",
+        "the provider's series of usage is beyond what the lease can have used";
+    UsageAboveSeries = "usage_above_series", "its usage is more than the provider's series of usage says";
     OverBudget = "over_budget", "its amount is more than the tenant's budget";
 }
 

@@ -21,6 +21,20 @@ pub struct UsageReport {
     pub meter_root: B256,
 }
 
+impl UsageReport {
+    /// Whether it is later than another of its lease and no counter is below the other's.
+    pub fn follows(&self, before: &Self) -> bool {
+        let Self { as_of, sequence: _, allocated, used, meter_root: _ } = self;
+        let UsedResources { cpu_nanoseconds, memory_byte_seconds, network_rx_bytes, network_tx_bytes } = used;
+        *as_of > before.as_of
+            && market::Usage::from(allocated).is_at_least(&market::Usage::from(&before.allocated))
+            && *cpu_nanoseconds >= before.used.cpu_nanoseconds
+            && *memory_byte_seconds >= before.used.memory_byte_seconds
+            && *network_rx_bytes >= before.used.network_rx_bytes
+            && *network_tx_bytes >= before.used.network_tx_bytes
+    }
+}
+
 /// Cumulative counters of the eight priced resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
