@@ -5,6 +5,7 @@
 //! A layer is one kind of proof. Its output goes to `target/test/LAYER.log` and is shown when it fails; the run ends
 //! with a table of tests by layer and one plain line of totals.
 
+mod alerts;
 mod charts;
 mod cluster;
 mod contracts;

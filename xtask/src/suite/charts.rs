@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::{Log, schemas};
+use super::{Log, alerts, schemas};
 use crate::{
     process::{output, output_with_input},
     tools::{Tool, repository},
@@ -113,47 +113,21 @@ pub(super) fn run(log: &mut Log) -> anyhow::Result<()> {
             documents(&rendered, &MONITORING).is_empty(),
             "the defaults render what a cluster may not know"
         );
-        let mut helm = template(&helm, &chart().join("ci/maximal-values.yaml"));
-        let rendered = output(helm.args(["--set", "meter.ledger.kind=volume,meter.replicas=1"]))?;
+        let rendered = output(&mut with_all_alerts(&helm))?;
         golden(&chart().join("tests/monitoring.yaml"), &documents(&rendered, &MONITORING))
     })?;
-    log.check("each alert names a paragraph of the operators' manual", |_| {
-        let manual = repository().join("docs/operators.md");
-        let manual =
-            fs::read_to_string(&manual).with_context(|| format!("failed to read {}", manual.display()))?;
-        let alerts = chart().join("tests/monitoring.yaml");
-        let alerts =
-            fs::read_to_string(&alerts).with_context(|| format!("failed to read {}", alerts.display()))?;
-        runbooks_exist(&alerts, &manual)
-    })
+    alerts::run(log, &output(&mut with_all_alerts(&helm))?)
+}
+
+/// The chart with every alert that it can have.
+fn with_all_alerts(helm: &Path) -> Command {
+    let mut helm = template(helm, &chart().join("ci/maximal-values.yaml"));
+    helm.args(["--set", "meter.ledger.kind=volume,meter.replicas=1"]);
+    helm
 }
 
 /// Kinds of the Prometheus operator.
 const MONITORING: [&str; 2] = ["PrometheusRule", "ServiceMonitor"];
-
-/// Every alert has a runbook, and every runbook is a heading of the manual.
-fn runbooks_exist(alerts: &str, manual: &str) -> anyhow::Result<()> {
-    let headings: Vec<String> = manual.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
-    let count = |word: &str| alerts.lines().filter(|line| line.trim_start().starts_with(word)).count();
-    ensure!(count("- alert: ") > 0, "there is no alert");
-    ensure!(count("- alert: ") == count("runbook: "), "an alert has no runbook");
-    for line in alerts.lines().filter_map(|line| line.trim_start().strip_prefix("runbook: ")) {
-        let anchor =
-            line.strip_prefix("docs/operators.md#").with_context(|| format!("{line} is elsewhere"))?;
-        ensure!(
-            headings.iter().any(|heading| heading == anchor),
-            "docs/operators.md has no paragraph {anchor}"
-        );
-    }
-    Ok(())
-}
-
-/// The anchor that a heading of Markdown gets.
-fn anchor(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-'));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-}
 
 pub(super) fn chart() -> PathBuf {
     repository().join("charts/leasehold")
@@ -210,7 +184,7 @@ fn read_by_the_agent(rendered: &str) -> anyhow::Result<()> {
 }
 
 /// The documents of these kinds, in the order in which they are rendered.
-fn documents(rendered: &str, kinds: &[&str]) -> String {
+pub(super) fn documents(rendered: &str, kinds: &[&str]) -> String {
     let is_wanted = |document: &str| {
         document
             .lines()
@@ -245,16 +219,6 @@ pub(super) fn golden(path: &Path, actual: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_alert_without_a_paragraph_is_found() {
-        let alert = |anchor: &str| format!("- alert: Any\n  runbook: docs/operators.md#{anchor}\n");
-        let manual = "# Manual\n### The meter's ledger\ntext\n";
-        assert!(runbooks_exist(&alert("the-meters-ledger"), manual).is_ok());
-        assert!(runbooks_exist(&alert("the-ledger"), manual).is_err());
-        assert!(runbooks_exist("- alert: Any\n", manual).is_err());
-        assert!(runbooks_exist("", manual).is_err());
-    }
 
     #[test]
     fn documents_are_chosen_by_their_kind() {

@@ -1,11 +1,13 @@
 //! What the testbed needs of the operating system, installed from Debian packages where it is missing.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
+use crate::cache::{self, Key};
 use crate::process::{find_on_path, is_on_path, output};
 use crate::step::long_step;
 
@@ -70,6 +72,44 @@ pub(crate) fn ensure_for_node() -> Result<()> {
 /// Installs what an API server without nodes needs.
 pub(crate) fn ensure_for_control_plane() -> Result<()> {
     ensure(CONTROL_PLANE.iter())
+}
+
+/// Prometheus' own checker of rules. It is taken out of its package, which would start a server where it is installed.
+pub(crate) fn promtool() -> Result<PathBuf> {
+    if let Some(path) = find_on_path("promtool") {
+        return Ok(path);
+    }
+    let key = Key::of([("package", b"prometheus".as_slice())]);
+    let directory = cache::ensure("promtool", &key, |target| {
+        if !is_on_path("apt-get") {
+            bail!("promtool is missing; install Prometheus and run this again");
+        }
+        long_step("fetch promtool", || take_out("prometheus", "usr/bin/promtool", target))
+    })?;
+    Ok(directory.join("promtool"))
+}
+
+/// Leaves one file of a package in a directory, and nothing else.
+fn take_out(package: &str, file: &str, target: &Path) -> Result<()> {
+    let work = tempfile::tempdir()?;
+    let download = || {
+        let mut download = Command::new("apt-get");
+        download.args(["download", "-qq", "-oAPT::Sandbox::User=root", package]).current_dir(work.path());
+        output(&mut download)
+    };
+    // A fresh machine has no package lists yet.
+    if download().is_err() {
+        output(Command::new("apt-get").args(["update", "-qq"]))?;
+        download()?;
+    }
+    let archive =
+        fs::read_dir(work.path())?.next().with_context(|| format!("apt-get fetched no {package}"))??;
+    let unpacked = work.path().join("unpacked");
+    output(Command::new("dpkg-deb").arg("--extract").arg(archive.path()).arg(&unpacked))?;
+    let path = Path::new(file);
+    let name = path.file_name().with_context(|| format!("{file} has no name"))?;
+    fs::copy(unpacked.join(path), target.join(name)).with_context(|| format!("{package} has no {file}"))?;
+    Ok(())
 }
 
 fn ensure<'a>(needs: impl Iterator<Item = &'a Need>) -> Result<()> {
