@@ -58,6 +58,14 @@ impl Leasehold {
     /// # Errors
     /// When the command fails (its last lines are in the error), prints no text, or prints a secret.
     pub async fn output(&self, arguments: &[&str]) -> Result<String> {
+        self.ends_with(0, arguments).await
+    }
+
+    /// The same of a command that ends with this code.
+    ///
+    /// # Errors
+    /// When it ends with another one (its last lines are in the error), prints no text, or prints a secret.
+    pub async fn ends_with(&self, code: i32, arguments: &[&str]) -> Result<String> {
         let mut child = self
             .command(arguments)
             .spawn()
@@ -66,7 +74,11 @@ impl Leasehold {
         let output = child.wait_with_output().await?;
         let told = progress.await?.join("\n");
         let name = arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-        anyhow::ensure!(output.status.success(), "`leasehold {name}` ended with {}:\n{told}", output.status);
+        anyhow::ensure!(
+            output.status.code() == Some(code),
+            "`leasehold {name}` ended with {}:\n{told}",
+            output.status
+        );
         let printed = String::from_utf8(output.stdout)
             .with_context(|| format!("`leasehold {name}` printed no text"))?;
         for text in [&told, &printed] {

@@ -172,8 +172,12 @@ impl Process {
     }
 }
 
-/// The sum of a counter over all its labels; nothing was counted yet where it is absent.
-fn sum(metrics: &str, name: &str) -> Result<u64> {
+/// The sum of a counter over all its labels; nothing was counted yet where it is absent. With labels in its name it is that
+/// one alone.
+///
+/// # Errors
+/// When the metrics are no text of counters.
+pub fn sum(metrics: &str, name: &str) -> Result<u64> {
     let mut total = 0;
     for line in metrics.lines().filter(|line| line.starts_with(name)) {
         let (series, value) = line.rsplit_once(' ').context("a line of the metrics has no value")?;
@@ -192,7 +196,11 @@ fn ticks(stat: &str) -> Option<u32> {
     user.checked_add(kernel)
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address of loopback that nobody listens on.
+///
+/// # Errors
+/// When there is none left.
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

@@ -5,13 +5,19 @@
 //! happens, the chain holds one transaction for each thing that was meant.
 //!
 //! Reading order: [`life`] (one lease's life), [`market`] (the chain, the tenant, and what is on chain in the end), [`process`]
-//! (the agent and its journal), [`node`] (room to sell). [`unsigned`] is another story on the same [`stage`]: tenants that do not
-//! sign for what they use.
+//! (the agent and its journal), [`node`] (room to sell). On the same [`stage`] tenants misbehave, each with a lease that is
+//! [`running`]: those that do not sign for what they use ([`unsigned`]), that dispute what they signed ([`disputed`]), that refuse
+//! and refuse ([`flooded`]); and one whose own client refuses for a reason ([`refused`]).
 
+mod disputed;
+mod flooded;
+mod gateway;
 mod life;
 mod market;
 mod node;
 mod process;
+mod refused;
+mod running;
 mod stage;
 mod unsigned;
 
@@ -19,22 +25,14 @@ use anyhow::{Context, Result};
 
 use self::{
     life::{Death, Life},
-    node::ReadyNode,
+    running::on_a_cluster,
 };
 use crate::cluster::Cluster;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster: cargo xtask test runs it"]
 async fn an_agent_killed_around_any_broadcast_sends_everything_exactly_once() -> Result<()> {
-    let cluster = Cluster::connect("agent").await?;
-    cluster
-        .clean_up_after(async |cluster| {
-            cluster.grant_rights().await?;
-            let node = ReadyNode::start(cluster).await?;
-            let lived = lives(cluster).await;
-            lived.and(node.remove(cluster).await)
-        })
-        .await
+    on_a_cluster("agent", lives).await
 }
 
 async fn lives(cluster: &Cluster) -> Result<()> {

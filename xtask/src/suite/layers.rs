@@ -119,13 +119,15 @@ impl fmt::Display for Layer {
 /// Tests that are ignored elsewhere because they need an API server, and the chart on it. The agent's need a chain, too.
 fn api_server(log: &mut Log) -> anyhow::Result<()> {
     codegen::build_contracts()?;
-    log.command(&mut cargo(&["build", "--package", "provider-agent"]))?;
-    let agent = crate::images::target_directory().join("debug/provider-agent");
+    log.command(&mut cargo(&["build", "--package", "provider-agent", "--package", "leasehold"]))?;
+    let programs = crate::images::target_directory().join("debug");
     let (anvil, forge) = (tools::foundry("anvil")?, tools::foundry("forge")?);
     on_control_plane(log, |log, kubeconfig| {
         let chart = cluster::run(log, kubeconfig);
         let mut tests = api_tests(kubeconfig, &["--skip", "crash::"]);
-        tests.env("LEASEHOLD_TEST_AGENT", agent).env("LEASEHOLD_ANVIL", anvil).env("LEASEHOLD_FORGE", forge);
+        tests.env("LEASEHOLD_TEST_AGENT", programs.join("provider-agent"));
+        tests.env("LEASEHOLD_TEST_CLI", programs.join("leasehold"));
+        tests.env("LEASEHOLD_ANVIL", anvil).env("LEASEHOLD_FORGE", forge);
         let tests = log.command(&mut tests);
         chart.and(tests)
     })

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, Bytes, U64};
-use anyhow::{Context, Result, anyhow, ensure};
-use chain::{At, ChainClient, HotKey};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use chain::{At, ChainClient, ChainEvent, Cursor, Followed, FollowerConfig, HotKey, LogFollower, Outcome};
 use crd::convert::SettledStatement;
 use market::{
     Amount, B256, Bid, Lease, LeaseId, OrderHash, SignedBid, Statement, Timestamp, Usage, Windows, amount,
 };
 use serde::Deserialize;
 use serde_json::json;
-use testkit::{Anvil, FaultyRpc, Gate, TestMarket};
+use testkit::{Anvil, Fault, FaultyRpc, Gate, TestMarket};
 
 use super::stage::METER_ROOT;
 
 /// What the tenant has in its account.
 pub(super) const DEPOSIT: Amount = Amount(10_000_000);
 const SALT: B256 = B256::repeat_byte(1);
-const MANIFEST: &str = "
+pub(super) const MANIFEST: &str = "
 version: v1
 name: guestbook
 duration: 1h
@@ -34,6 +34,13 @@ pub(super) struct Market {
     inner: TestMarket,
     gate: Gate,
     node: FaultyRpc,
+}
+
+/// Who pays for a lease, and the key that signs for it.
+#[derive(Clone)]
+pub(super) struct Tenant {
+    pub(super) key: HotKey,
+    pub(super) session: HotKey,
 }
 
 /// A transaction of the operator's in a block.
@@ -78,12 +85,17 @@ impl Market {
         Ok(Self { inner, gate, node })
     }
 
-    fn client(&self) -> &ChainClient {
+    pub(super) fn client(&self) -> &ChainClient {
         &self.inner.client
     }
 
     pub(super) fn anvil(&self) -> &Anvil {
         &self.inner.anvil
+    }
+
+    /// From now on nothing that an agent asks of its node is done, until it is told otherwise.
+    pub(super) fn set_node(&self, fault: Fault) {
+        self.node.set(fault);
     }
 
     /// What every request of an agent passes.
@@ -113,13 +125,44 @@ impl Market {
         )
     }
 
+    pub(super) fn provider(&self) -> &HotKey {
+        &self.inner.provider
+    }
+
+    /// The owner says where the gateway is.
+    pub(super) async fn announce(&self, uri: &str) -> Result<()> {
+        let update = self.client().calls().update_provider(uri, B256::repeat_byte(9));
+        self.inner.run(&self.inner.provider, [update]).await.map(drop)
+    }
+
+    /// The tenant of all stories that have but one.
+    pub(super) fn tenant(&self) -> Tenant {
+        Tenant { key: self.inner.tenant.clone(), session: self.inner.session.clone() }
+    }
+
+    /// Another tenant, with as much in its account.
+    pub(super) async fn another_tenant(&self) -> Result<Tenant> {
+        let tenant = Tenant { key: HotKey::random(), session: HotKey::random() };
+        let (calls, address) = (self.client().calls(), tenant.key.address());
+        self.anvil().fund(address).await?;
+        self.inner.run(&self.inner.admin, [calls.mint(address, DEPOSIT)]).await?;
+        let deposit = [calls.approve_market(DEPOSIT), calls.deposit(address, DEPOSIT)];
+        self.inner.run(&tenant.key, deposit).await?;
+        Ok(tenant)
+    }
+
     pub(super) async fn post_order(&self) -> Result<OrderHash> {
+        self.post_order_of(&self.tenant()).await
+    }
+
+    pub(super) async fn post_order_of(&self, tenant: &Tenant) -> Result<OrderHash> {
         let (mut order, _) = self.inner.order(1).await?;
+        order.tenant = tenant.key.address();
         let encoded = chain::convert::encode_requirements(&manifest()?.requirements())?;
         order.requirements_hash = chain::convert::requirements_hash(&encoded);
         order.manifest_hash = manifest_hash()?;
         let post = self.client().calls().post_order(&order, encoded)?;
-        self.inner.run(&self.inner.tenant, [post]).await?;
+        self.inner.run(&tenant.key, [post]).await?;
         Ok(self.client().eip712().order_digest(&order)?)
     }
 
@@ -129,13 +172,26 @@ impl Market {
 
     /// The tenant locks as little as it may, which does not last to the end.
     pub(super) async fn open(&self, signed: &SignedBid) -> Result<()> {
-        self.open_with(signed, signed.bid.min_deposit).await
+        self.open_with(&self.tenant(), signed, signed.bid.min_deposit).await
     }
 
-    /// The tenant locks so much.
-    pub(super) async fn open_with(&self, signed: &SignedBid, amount: Amount) -> Result<()> {
-        let open = self.client().calls().open_lease(signed, self.inner.session.address(), amount)?;
-        self.inner.run(&self.inner.tenant, [open]).await.map(drop)
+    /// A tenant locks so much.
+    pub(super) async fn open_with(&self, tenant: &Tenant, signed: &SignedBid, amount: Amount) -> Result<()> {
+        let open = self.client().calls().open_lease(signed, tenant.session.address(), amount)?;
+        self.inner.run(&tenant.key, [open]).await.map(drop)
+    }
+
+    /// A tenant contests all of a claim but so much.
+    pub(super) async fn dispute(&self, tenant: &Tenant, bid: &Bid, conceded: Amount) -> Result<()> {
+        self.inner.run(&tenant.key, [self.client().calls().dispute(bid, conceded)?]).await.map(drop)
+    }
+
+    /// The name under which the contract refuses such a dispute.
+    pub(super) async fn refusal_of(&self, tenant: &Tenant, bid: &Bid, conceded: Amount) -> Result<String> {
+        match self.inner.sender(&tenant.key).send(self.client().calls().dispute(bid, conceded)?).await {
+            Outcome::Reverted(reason) => Ok(reason.name().to_owned()),
+            other => bail!("a dispute with {conceded} conceded is not refused: {other:?}"),
+        }
     }
 
     /// The tenant signs for usage up to a moment.
@@ -161,7 +217,11 @@ impl Market {
 
     /// The tenant has enough.
     pub(super) async fn close(&self, id: LeaseId) -> Result<()> {
-        self.inner.run(&self.inner.tenant, [self.client().calls().close_lease(id)]).await.map(drop)
+        self.close_as(&self.tenant(), id).await
+    }
+
+    pub(super) async fn close_as(&self, tenant: &Tenant, id: LeaseId) -> Result<()> {
+        self.inner.run(&tenant.key, [self.client().calls().close_lease(id)]).await.map(drop)
     }
 
     pub(super) async fn windows(&self) -> Result<Windows> {
@@ -187,14 +247,47 @@ impl Market {
 
     /// What provider and tenant may withdraw.
     pub(super) async fn available(&self) -> Result<(Amount, Amount)> {
-        let of = async |key: &HotKey| self.client().available(key.address(), At::Latest).await;
-        Ok((of(&self.inner.provider).await?, of(&self.inner.tenant).await?))
+        Ok((self.account(&self.inner.provider).await?, self.account(&self.inner.tenant).await?))
+    }
+
+    /// What somebody may withdraw.
+    pub(super) async fn account(&self, key: &HotKey) -> Result<Amount> {
+        Ok(self.client().available(key.address(), At::Latest).await?)
+    }
+
+    /// The provider's bond, and how much of it leases lock.
+    pub(super) async fn bond(&self) -> Result<(Amount, Amount)> {
+        let provider = self.client().provider_of(self.inner.provider.address(), At::Latest).await?;
+        Ok((provider.bond, provider.locked))
     }
 
     /// The operator's next nonce by what is mined, and by what the node knows.
     pub(super) async fn nonces(&self) -> Result<(u64, u64)> {
         let (rpc, account) = (self.client().rpc(), self.operator().address());
         Ok((rpc.mined_nonce(account).await?, rpc.pending_nonce(account).await?))
+    }
+
+    /// Every claim on a lease: how much in all, and for which usage.
+    pub(super) async fn claims(&self, lease: LeaseId) -> Result<Vec<(Amount, Usage)>> {
+        let config = FollowerConfig { stall_after: None, ..FollowerConfig::default() };
+        let cursor = Cursor::start(self.inner.deployment().deployed_block);
+        let rpc = self.client().rpc().clone();
+        let mut follower = LogFollower::new(rpc, *self.inner.deployment(), config, cursor);
+        let mut claims = Vec::new();
+        loop {
+            let Followed::Progress { events, upto, head } = follower.next().await? else {
+                bail!("the chain was rewritten")
+            };
+            claims.extend(events.into_iter().filter_map(|found| match found.event {
+                ChainEvent::ClaimFiled { lease_id, cum, usage, .. } if lease_id == lease => {
+                    Some((cum, usage))
+                }
+                _ => None,
+            }));
+            if upto.number == head.number {
+                return Ok(claims);
+            }
+        }
     }
 
     /// Everything that the operator has in blocks, in the order of the chain. The lease's own calls have names.

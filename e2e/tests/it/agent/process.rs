@@ -4,17 +4,23 @@ use std::{
     collections::BTreeMap,
     env,
     fs::{self, File, Permissions},
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
 use anyhow::{Context, Result};
-use e2e::fault_proxy::FaultProxy;
+use chain::HotKey;
+use e2e::{
+    bench::process::{free_address, sum},
+    fault_proxy::FaultProxy,
+};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use market::B256;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::market::Market;
@@ -28,6 +34,8 @@ pub(super) struct Starter {
     identity: FaultProxy,
     journals: Api<ConfigMap>,
     journal: String,
+    gateway: SocketAddr,
+    admin: SocketAddr,
     started: u32,
 }
 
@@ -35,6 +43,7 @@ pub(super) struct Starter {
 pub(super) struct Agent {
     process: Child,
     log: PathBuf,
+    admin: SocketAddr,
 }
 
 /// A transaction that is written down.
@@ -42,6 +51,13 @@ pub(super) struct Agent {
 pub(super) struct Entry {
     pub(super) call: String,
     pub(super) hashes: Vec<B256>,
+}
+
+/// Writes a key as our programs want it.
+pub(super) fn write_key(path: &Path, key: &HotKey) -> Result<()> {
+    fs::write(path, key.expose(|bytes| crd::convert::hex(bytes)))?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(())
 }
 
 impl Starter {
@@ -54,14 +70,14 @@ impl Starter {
         let identity = FaultProxy::start(cluster.agent_config()).await?;
         fs::write(folder.join("kubeconfig"), identity.kubeconfig())?;
         let key = folder.join("operator.key");
-        fs::write(&key, market.operator().expose(|bytes| crd::convert::hex(bytes)))?;
-        fs::set_permissions(&key, Permissions::from_mode(0o600))?;
+        write_key(&key, market.operator())?;
         // The name that the chart's rights are bound to.
         let journal = format!("{}-transactions", cluster.identity("agent"));
+        let (gateway, admin) = (free_address()?, free_address()?);
         let configuration = format!(
             "{}operator_key_file = \"{}\"\n\
-             [gateway]\npublic_url = \"https://127.0.0.1:8443\"\nlisten = \"127.0.0.1:0\"\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\n\
+             [gateway]\npublic_url = \"https://{gateway}\"\nlisten = \"{gateway}\"\n\
+             [admin]\nlisten = \"{admin}\"\n\
              [kubernetes]\nnamespace = \"{}\"\njournal = \"{journal}\"\n\
              [pricing]\ncpu_core_hour = \"0.5\"\nmemory_gib_hour = \"0.5\"\negress_gib = \"0\"\n\
              [terms]\nmin_prepaid = \"30m\"\nmax_slash = \"1\"\nno_show_penalty = \"0.1\"\n{more}",
@@ -72,7 +88,27 @@ impl Starter {
         fs::write(folder.join("agent.toml"), configuration)?;
         let journals = cluster.own::<ConfigMap>();
         cluster.delete(&journals, &journal).await?;
-        Ok(Self { binary: binary.into(), folder, identity, journals, journal, started: 0 })
+        Ok(Self { binary: binary.into(), folder, identity, journals, journal, gateway, admin, started: 0 })
+    }
+
+    /// A folder that this life alone uses.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where tenants find its gateway.
+    pub(super) fn gateway(&self) -> String {
+        format!("https://{}", self.gateway)
+    }
+
+    /// What the agent tells its owner to register.
+    pub(super) async fn uri(&self) -> Result<String> {
+        let mut identity = Command::new(&self.binary);
+        identity.args(["identity", "--output", "json", "--config"]).arg(self.folder.join("agent.toml"));
+        let told = identity.output().await.context("failed to ask the agent who it is")?;
+        let identity: Value =
+            serde_json::from_slice(&told.stdout).context("the agent says nothing of itself")?;
+        Ok(identity["uri"].as_str().context("the agent does not know its uri")?.to_owned())
     }
 
     /// Starts it.
@@ -93,7 +129,7 @@ impl Starter {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("failed to start {}", self.binary.display()))?;
-        Ok(Agent { process, log })
+        Ok(Agent { process, log, admin: self.admin })
     }
 
     /// What is written down, by nonce.
@@ -109,6 +145,26 @@ impl Agent {
     /// `kill -9`, and waits until nothing of it is left.
     pub(super) async fn kill(&mut self) -> Result<()> {
         self.process.kill().await.context("failed to kill the agent")
+    }
+
+    /// How often it has counted something, over all labels that the name does not give.
+    pub(super) async fn counted(&self, name: &str) -> Result<u64> {
+        let answer = reqwest::get(format!("http://{}/metrics", self.admin)).await?.error_for_status()?;
+        sum(&answer.text().await?, name)
+    }
+
+    /// Bytes of memory that are its own.
+    pub(super) fn memory(&self) -> Result<u64> {
+        let pid = self.process.id().context("the agent has ended")?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).context("the kernel does not say")?;
+        Ok(kib.trim().parse::<u64>()? * 1024)
+    }
+
+    /// How many lines of its log hold these words.
+    pub(super) fn said(&self, words: &str) -> Result<usize> {
+        Ok(fs::read_to_string(&self.log)?.lines().filter(|line| line.contains(words)).count())
     }
 
     /// Where it says what it did, for the errors of a test.

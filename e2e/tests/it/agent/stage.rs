@@ -46,7 +46,11 @@ impl<'a> Stage<'a> {
     pub(super) async fn report_ready(&self) -> Result<()> {
         let hash = crd::convert::hex(manifest_hash()?.as_slice());
         let manifest = json!({"secretName": self.name.manifest_secret(), "hash": hash, "revision": 1});
-        let object = self.patch(json!({"spec": {"manifest": manifest}})).await?;
+        self.report_running(&self.patch(json!({"spec": {"manifest": manifest}})).await?).await
+    }
+
+    /// Says what the operator says of the present spec: all of it runs.
+    pub(super) async fn report_running(&self, object: &ComputeLease) -> Result<()> {
         let status = json!({
             "phase": Phase::Ready,
             "observedGeneration": object.metadata.generation,
@@ -57,22 +61,27 @@ impl<'a> Stage<'a> {
 
     /// Says what the meter says.
     pub(super) async fn report_usage(&self, usage: &Usage, as_of: Timestamp) -> Result<()> {
+        let usage = self.metered(usage, as_of).await?;
+        self.report(json!({"usage": usage})).await
+    }
+
+    /// Says in the same breath that nothing more will be counted.
+    pub(super) async fn report_final(&self, usage: &Usage, end: Timestamp) -> Result<()> {
+        let usage = self.metered(usage, end).await?;
+        let conditions = [is_true(condition::USAGE_FINAL, None)];
+        self.report(json!({"usage": usage, "phase": Phase::Ended, "conditions": conditions})).await
+    }
+
+    /// The next publication.
+    async fn metered(&self, usage: &Usage, as_of: Timestamp) -> Result<Value> {
         let sequence = self.object().await?.status.and_then(|status| status.usage).map_or(0, |u| u.sequence);
-        let usage = json!({
+        Ok(json!({
             "asOf": as_of.0,
             "sequence": sequence + 1,
             "allocated": crd::ResourceUsage::from(usage),
             "used": {"cpuNanoseconds": "0", "memoryByteSeconds": "0", "networkRxBytes": "0", "networkTxBytes": "0"},
             "meterRoot": crd::convert::hex(METER_ROOT.as_slice()),
-        });
-        self.report(json!({"usage": usage})).await
-    }
-
-    /// Says that nothing more will be counted.
-    pub(super) async fn report_final(&self, usage: &Usage, end: Timestamp) -> Result<()> {
-        self.report_usage(usage, end).await?;
-        let conditions = [is_true(condition::USAGE_FINAL, None)];
-        self.report(json!({"phase": Phase::Ended, "conditions": conditions})).await
+        }))
     }
 
     async fn report(&self, status: Value) -> Result<()> {
