@@ -1,5 +1,6 @@
 //! The agent's metrics. Labels are closed enums; no ids, no names, no error texts.
 
+use gateway_api::RefusalReason;
 use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -42,7 +43,7 @@ impl Metrics {
             "Seconds from the block of an order to the block of its bid.",
         )
         .buckets(vec![1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 60.0, 120.0, 300.0]);
-        Ok(Self {
+        let metrics = Self {
             orders_seen: counter("agent_orders_seen_total", "Orders that were open when they were seen.")?,
             bids_placed: counter("agent_bids_placed_total", "Bids that are on chain.")?,
             declines: counters("agent_declines_total", "Reasons against bids.", &["reason"])?,
@@ -107,7 +108,12 @@ impl Metrics {
                 "Writes of the history of usage, by outcome. What fails costs history alone.",
                 &["outcome"],
             )?,
-        })
+        };
+        // An alert on growth needs its zero.
+        for reason in RefusalReason::ALL {
+            metrics.statement_refusals.with_label_values(&[reason.label()]).inc_by(0);
+        }
+        Ok(metrics)
     }
 }
 
@@ -121,6 +127,8 @@ fn register<C: Collector + Clone + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use prometheus::TextEncoder;
+
     use super::*;
 
     /// Whether the agent exports a metric: a second one of its name is refused.
@@ -137,5 +145,17 @@ mod tests {
         let missing: Vec<_> = ours.filter(|name| !is_exported(&registry, name)).collect();
         assert_eq!(missing, Vec::<&String>::new(), "the chart names metrics that the agent does not have");
         assert!(!is_exported(&registry, "agent_no_such_thing"));
+    }
+
+    #[test]
+    fn whatever_grows_for_an_alert_begins_at_zero() {
+        let registry = Registry::new();
+        Metrics::new(&registry).unwrap();
+        let text = TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        assert_eq!(testkit::chart_metrics::without_a_zero(&text, "agent_").unwrap(), Vec::<String>::new());
+        for reason in RefusalReason::ALL {
+            let zero = format!("agent_statement_refusals_total{{reason=\"{}\"}} 0\n", reason.label());
+            assert!(text.contains(&zero), "{zero}");
+        }
     }
 }

@@ -13,23 +13,53 @@ const WORDS: [&str; 4] = ["group_left", "histogram_quantile", "label_values", "p
 
 /// Every metric that the chart names, without the suffixes of histograms.
 pub fn named() -> Result<BTreeSet<String>> {
-    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/leasehold");
-    let read = |path: &str| {
-        let path = chart.join(path);
-        std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
-    };
     let mut expressions = expressions(&serde_json::from_str(&read("files/dashboard.json")?)?);
-    // The rendered alerts: a golden file that the chart's own tests keep right.
-    for document in read("tests/monitoring.yaml")?.split("---\n").filter(|document| !document.is_empty()) {
-        let document: Value = serde_saphyr::from_str(document).context("failed to parse the alerts")?;
-        expressions.extend(self::expressions(&document));
-    }
+    expressions.extend(alerts()?);
     let mut names = BTreeSet::new();
     for expression in expressions {
         names.extend(metrics(&expression)?);
     }
     ensure!(!names.is_empty(), "the chart names no metric");
     Ok(names)
+}
+
+/// The counters of a prefix whose growth an alert waits for and that are not among these metrics of a process that has just
+/// begun. Prometheus sees no growth in a series that appears: its zero has to be there before.
+pub fn without_a_zero(metrics: &str, prefix: &str) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for expression in alerts()? {
+        let grown = expression.split("increase(").skip(1).filter_map(|rest| rest.split('[').next());
+        for selector in grown.filter(|selector| selector.starts_with(prefix)) {
+            if !metrics.lines().any(|line| is_of(line, selector)) {
+                missing.push(selector.to_owned());
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// Whether a line of metrics is of a selector of equalities, but for the namespace, which Prometheus adds.
+fn is_of(line: &str, selector: &str) -> bool {
+    let (name, labels) = selector.split_once('{').unwrap_or((selector, ""));
+    let Some(rest) = line.strip_prefix(name) else { return false };
+    let labels = labels.trim_end_matches('}').split(',').map(str::trim);
+    let mut ours = labels.filter(|label| !label.is_empty() && !label.starts_with("namespace="));
+    rest.starts_with(['{', ' ']) && ours.all(|label| rest.contains(label))
+}
+
+fn read(path: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/leasehold").join(path);
+    std::fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
+}
+
+/// The queries of the rendered alerts: a golden file that the chart's own tests keep right.
+fn alerts() -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for document in read("tests/monitoring.yaml")?.split("---\n").filter(|document| !document.is_empty()) {
+        let document: Value = serde_saphyr::from_str(document).context("failed to parse the alerts")?;
+        found.extend(expressions(&document));
+    }
+    Ok(found)
 }
 
 /// Every query in a dashboard or a rule.
@@ -85,6 +115,18 @@ mod tests {
         let expected = ["meter_x_seconds", "operator_y"].map(str::to_owned);
         assert_eq!(metrics(query).unwrap(), BTreeSet::from(expected));
         assert!(metrics("rate(node_load_average[5m])").is_err());
+    }
+
+    #[test]
+    fn a_counter_without_its_zero_is_found() {
+        let zero = "meter_gap_seconds_total 0\nmeter_quarantined_samples_total{reason=\"went_back\"} 0\n";
+        let missing = without_a_zero(zero, "meter_").unwrap();
+        let commits = "meter_ledger_commits_total{namespace=\"leasehold-system\",result=\"error\"}";
+        assert_eq!(missing, [commits]);
+        let other = format!("{zero}meter_ledger_commits_total{{result=\"ok\"}} 1\n");
+        assert_eq!(without_a_zero(&other, "meter_").unwrap(), [commits]);
+        let whole = format!("{zero}meter_ledger_commits_total{{result=\"error\"}} 0\n");
+        assert!(without_a_zero(&whole, "meter_").unwrap().is_empty());
     }
 
     #[test]
