@@ -17,6 +17,13 @@ type Boxed = Box<dyn std::error::Error + Sync + Send>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Number(pub(super) u64);
 
+impl Number {
+    /// A bound from which rows go: one beyond every column is the last that a column holds.
+    fn bound(bound: u64) -> Self {
+        Self(bound.min(i64::MAX.cast_unsigned()))
+    }
+}
+
 impl ToSql for Number {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Boxed> {
         i64::try_from(self.0)?.to_sql(ty, out)
@@ -46,10 +53,10 @@ pub(super) async fn put(transaction: &Transaction<'_>, batch: &Batch) -> Result<
         let lease = entry.lease.as_slice();
         let delete = "DELETE FROM meter.rollups WHERE lease = $1 AND span = $2 AND start >= $3";
         for (span, start) in [(Span::FiveMinutes, rewind.five), (Span::Hour, rewind.hour)] {
-            execute(transaction, delete, &[&lease, &Number(span.seconds()), &Number(start)]).await?;
+            execute(transaction, delete, &[&lease, &Number(span.seconds()), &Number::bound(start)]).await?;
         }
         let delete = "DELETE FROM meter.published WHERE lease = $1 AND sequence > $2";
-        execute(transaction, delete, &[&lease, &Number(rewind.sequence)]).await?;
+        execute(transaction, delete, &[&lease, &Number::bound(rewind.sequence)]).await?;
     }
     put_rollups(transaction, batch).await?;
     put_published(transaction, batch).await?;

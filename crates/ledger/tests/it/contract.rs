@@ -175,10 +175,17 @@ async fn an_abandoned_history_goes_and_leaves_other_leases_alone(location: &Loca
     let store = told(location).await?;
     let before = contents(&*store).await?;
     let [lease, ..] = leases();
-    let rewind = Some(Rewind { five: START + 3900, hour: START + 3600, sequence: 50 });
-    let state = b"published".to_vec();
-    let entry = Entry { lease, state, rewind, closed: Vec::new(), published: Vec::new(), signed: None };
-    store.commit(&Batch { at: START, entries: vec![entry] }).await?;
+    let go_back = async |rewind| {
+        let state = b"published".to_vec();
+        let (closed, published) = (Vec::new(), Vec::new());
+        let entry = Entry { lease, state, rewind: Some(rewind), closed, published, signed: None };
+        store.commit(&Batch { at: START, entries: vec![entry] }).await
+    };
+    // Goes on from what is kept: no rollup is abandoned, only publications that nobody saw.
+    go_back(Rewind { five: u64::MAX, hour: u64::MAX, sequence: 55 }).await?;
+    let kept = contents(&*store).await?;
+    ensure!(kept.leases[0] == (before.leases[0].0.clone(), before.leases[0].1[..55].to_vec()));
+    go_back(Rewind { five: START + 3900, hour: START + 3600, sequence: 50 }).await?;
     let after = contents(&*store).await?;
     let ((rollups, published), others) = (&after.leases[0], &after.leases[1..]);
     ensure!(rollups.hours[..] == before.leases[0].0.hours[..1]);
