@@ -3,14 +3,11 @@
 use alloy_primitives::B256;
 use anyhow::{Context as _, ensure};
 use ledger::{Batch, Entry, Error, Kept, Location, Published, Retention, Rewind, Rollups, Store};
+use testkit::postgres::{Identity, Server};
 use usage::rollup::Span;
 use usage::verify::{Evidence, verify};
 
-use crate::{
-    feed::{self, Account, START, TURNS, leases, second},
-    server::Server,
-    tls::Identity,
-};
+use crate::feed::{self, Account, START, TURNS, leases, second};
 
 #[tokio::test]
 async fn a_file_keeps_the_contract() -> anyhow::Result<()> {
@@ -39,7 +36,7 @@ async fn a_file_keeps_the_contract() -> anyhow::Result<()> {
 #[tokio::test]
 async fn postgresql_keeps_the_contract() -> anyhow::Result<()> {
     let identity = Identity::new()?;
-    let server = Server::start(&identity.certificate, &identity.key)?;
+    let server = Server::start(&identity)?;
     let mut number = 0;
     contract(|| {
         number += 1;

@@ -8,13 +8,12 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use ledger::{Location, Store};
+use testkit::postgres::{Identity, Server};
 use usage::verify::{Evidence, verify};
 
 use crate::{
     contract::contents,
     feed::{self, Account, TURNS, leases},
-    server::Server,
-    tls::Identity,
 };
 
 /// Tells a process that it is the writer, and where to write.
@@ -41,7 +40,7 @@ async fn a_killed_writer_of_postgresql_loses_nothing_and_counts_nothing_twice() 
         return write(&location).await;
     }
     let identity = Identity::new()?;
-    let server = Server::start(&identity.certificate, &identity.key)?;
+    let server = Server::start(&identity)?;
     let name = "crash::a_killed_writer_of_postgresql_loses_nothing_and_counts_nothing_twice";
     kill_and_compare(name, &server.database("killed")?, &server.database("undisturbed")?).await
 }

@@ -3,5 +3,4 @@
 mod contract;
 mod crash;
 mod feed;
-mod server;
 mod tls;

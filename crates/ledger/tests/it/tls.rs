@@ -2,45 +2,31 @@
 
 use anyhow::ensure;
 use ledger::{Authority, Error, Location, Secret};
+use testkit::postgres::{Identity, PASSWORD, Server};
 
-use crate::server::{PASSWORD, Server};
-
-/// A server's certificate, which is its own authority, and its key.
-pub(crate) struct Identity {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
-}
-
-impl Identity {
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
-        Ok(Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() })
-    }
-
-    fn authority(&self) -> anyhow::Result<Option<Authority>> {
-        Ok(Some(Authority::from_pem(self.certificate.as_bytes())?))
-    }
+fn authority(identity: &Identity) -> anyhow::Result<Option<Authority>> {
+    Ok(Some(Authority::from_pem(identity.certificate.as_bytes())?))
 }
 
 #[tokio::test]
 async fn only_the_named_server_is_told_the_password_and_only_the_right_one_opens() -> anyhow::Result<()> {
     let identity = Identity::new()?;
-    let server = Server::start(&identity.certificate, &identity.key)?;
+    let server = Server::start(&identity)?;
     server.database("meter")?;
     let url = format!("postgres://postgres@localhost:{}/meter", server.port);
     let right = || Some(Secret::new(PASSWORD));
-    let good = Location::parse(&url, right(), identity.authority()?)?;
+    let good = Location::parse(&url, right(), authority(&identity)?)?;
     ensure!(ledger::open(&good).await?.kept().await?.is_empty());
 
-    let stranger = Location::parse(&url, right(), Identity::new()?.authority()?)?;
+    let stranger = Location::parse(&url, right(), authority(&Identity::new()?)?)?;
     let refused = ledger::open(&stranger).await.err();
     ensure!(matches!(refused, Some(Error::Database(_))), "a foreign certificate was taken: {refused:?}");
 
     let by_address = format!("postgres://postgres@127.0.0.1:{}/meter", server.port);
-    let other_name = Location::parse(&by_address, right(), identity.authority()?)?;
+    let other_name = Location::parse(&by_address, right(), authority(&identity)?)?;
     ensure!(ledger::open(&other_name).await.is_err(), "a certificate for another name was taken");
 
-    let wrong = Location::parse(&url, Some(Secret::new("wrong")), identity.authority()?)?;
+    let wrong = Location::parse(&url, Some(Secret::new("wrong")), authority(&identity)?)?;
     let refused = ledger::open(&wrong).await.err();
     let Some(Error::Database(cause)) = &refused else { anyhow::bail!("a wrong password opened it") };
     ensure!(cause.code() == Some(&tokio_postgres::error::SqlState::INVALID_PASSWORD));

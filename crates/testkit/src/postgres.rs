@@ -17,20 +17,40 @@ use nix::{
 use tempfile::TempDir;
 
 /// Password of the superuser over TCP.
-pub(crate) const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse";
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A server's certificate, which is its own authority, and its key, both PEM.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The certificate, for `localhost`.
+    pub certificate: String,
+    /// The key.
+    pub key: String,
+}
+
+impl Identity {
+    /// Makes one.
+    pub fn new() -> anyhow::Result<Self> {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+        Ok(Self { certificate: made.cert.pem(), key: made.signing_key.serialize_pem() })
+    }
+}
+
 /// A running server. Dropping it ends it.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     directory: TempDir,
     process: Child,
-    pub(crate) port: u16,
+    /// Where it listens on loopback.
+    pub port: u16,
 }
 
 impl Server {
-    /// Starts a server whose certificate, for `localhost`, and key are these.
-    pub(crate) fn start(certificate: &str, key: &str) -> anyhow::Result<Self> {
+    /// Starts a server that proves itself by this.
+    pub fn start(identity: &Identity) -> anyhow::Result<Self> {
+        let Identity { certificate, key } = identity;
         let directory = tempfile::Builder::new().prefix("lh-pg").tempdir_in("/tmp")?;
         let bin = bin()?;
         let data = directory.path().join("data");
@@ -67,7 +87,7 @@ impl Server {
     }
 
     /// A new database; returns its URL by the socket.
-    pub(crate) fn database(&self, name: &str) -> anyhow::Result<String> {
+    pub fn database(&self, name: &str) -> anyhow::Result<String> {
         let made = Command::new(bin()?.join("createdb"))
             .args(["--username=postgres", "--port", &self.port.to_string(), "--host"])
             .arg(self.directory.path())
