@@ -13,11 +13,11 @@ use clap::Parser;
 use fake_kubelet::Fleet;
 use k8s_openapi::jiff::Timestamp;
 
-mod cluster;
+pub mod cluster;
 pub mod figures;
 mod ledger_day;
 mod signatures;
-mod truth;
+pub mod truth;
 
 use cluster::{Cluster, Size};
 use figures::Figures;

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -152,15 +152,40 @@ impl Process {
     /// # Errors
     /// When it ends with a failure or not at all.
     pub async fn stop(mut self) -> Result<()> {
-        let pid = self.child.id().context("the process has ended by itself")?;
-        // The process is our own child and not waited for yet, so the number is still its own.
-        let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        ensure!(asked.success(), "the process could not be asked to end");
+        self.signal("TERM").await?;
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait())
             .await
             .context("the process did not end")??;
         ensure!(ended.success(), "the process ended with {ended}");
         Ok(())
+    }
+
+    /// Sends it a signal by its short name.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub async fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.child.id().context("the process has ended by itself")?;
+        // The process is our own child and not waited for yet, so the number is still its own.
+        let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().await?;
+        ensure!(sent.success(), "the process could not be sent {name}");
+        Ok(())
+    }
+
+    /// `kill -9`, and waits until nothing of it is left.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.child.kill().await.context("failed to kill the process")
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        self.child.wait().await.context("failed to wait for the process")
     }
 
     async fn metrics(&self) -> Result<String> {

@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{Patch, PatchParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use manifest::ValidManifest;
 use serde_json::json;
@@ -32,15 +32,18 @@ const CPU_MILLI: u64 = 40;
 
 /// How large it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Size {
-    pub(super) pods: u32,
-    pub(super) nodes: u32,
-    pub(super) pods_per_lease: u32,
+pub struct Size {
+    /// Pods in all.
+    pub pods: u32,
+    /// Nodes that run them.
+    pub nodes: u32,
+    /// Pods of each lease.
+    pub pods_per_lease: u32,
 }
 
 impl Size {
     /// The last lease may have fewer pods.
-    pub(super) fn leases(self) -> u32 {
+    pub fn leases(self) -> u32 {
         self.pods.div_ceil(self.pods_per_lease)
     }
 
@@ -56,7 +59,7 @@ impl Size {
 }
 
 /// Everything that was made.
-pub(super) struct Cluster {
+pub struct Cluster {
     client: Client,
     namespace: String,
     size: Size,
@@ -71,7 +74,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the API server refuses.
-    pub(super) async fn make(kubeconfig: &Path, namespace: &str, size: Size) -> Result<Self> {
+    pub async fn make(kubeconfig: &Path, namespace: &str, size: Size) -> Result<Self> {
         let client = connect(kubeconfig).await?;
         let mut cluster = Self {
             client,
@@ -94,20 +97,23 @@ impl Cluster {
         Ok(cluster)
     }
 
-    pub(super) fn size(&self) -> Size {
+    /// How large it is.
+    pub fn size(&self) -> Size {
         self.size
     }
 
-    pub(super) fn began(&self) -> i64 {
+    /// When all leases began, in Unix seconds.
+    pub fn began(&self) -> i64 {
         self.began
     }
 
-    pub(super) fn leases(&self) -> Api<ComputeLease> {
+    /// The leases.
+    pub fn leases(&self) -> Api<ComputeLease> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
     /// The pods of each namespace.
-    pub(super) fn pods_by_lease(&self) -> BTreeMap<&str, Vec<&SteadyPod>> {
+    pub fn pods_by_lease(&self) -> BTreeMap<&str, Vec<&SteadyPod>> {
         let mut by_lease: BTreeMap<&str, Vec<&SteadyPod>> = BTreeMap::new();
         for (_, pod) in &self.pods {
             by_lease.entry(&pod.namespace).or_default().push(pod);
@@ -116,7 +122,7 @@ impl Cluster {
     }
 
     /// The pods of each node, in the order of the nodes.
-    pub(super) fn pods_by_node(&self) -> Vec<Vec<SteadyPod>> {
+    pub fn pods_by_node(&self) -> Vec<Vec<SteadyPod>> {
         let mut by_node = vec![Vec::new(); self.size.nodes as usize];
         for (node, pod) in &self.pods {
             by_node[*node as usize].push(pod.clone());
@@ -125,7 +131,7 @@ impl Cluster {
     }
 
     /// Renews the Lease of every node, for ever; ends when the API server refuses.
-    pub(super) fn heartbeats(&self) -> impl Future<Output = Result<()>> + use<> {
+    pub fn heartbeats(&self) -> impl Future<Output = Result<()>> + use<> {
         let api = Api::<Lease>::namespaced(self.client.clone(), HEARTBEATS);
         let nodes = self.size.nodes;
         async move {
@@ -148,15 +154,37 @@ impl Cluster {
         }
     }
 
+    /// Removes the nodes and the pods, which no kubelet ends. The leases and their namespaces are their owner's.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn remove(&self) -> Result<()> {
+        let at_once = DeleteParams::default().grace_period(0);
+        for (_, SteadyPod { namespace, name, .. }) in &self.pods {
+            let pods = Api::<Pod>::namespaced(self.client.clone(), namespace);
+            pods.delete(name, &at_once).await.context("failed to remove a pod")?;
+        }
+        let heartbeats = Api::<Lease>::namespaced(self.client.clone(), HEARTBEATS);
+        for number in 0..self.size.nodes {
+            let name = node_name(number);
+            Api::<Node>::all(self.client.clone())
+                .delete(&name, &at_once)
+                .await
+                .context("failed to remove a node")?;
+            heartbeats.delete(&name, &at_once).await.context("failed to remove a node's Lease")?;
+        }
+        Ok(())
+    }
+
     async fn namespace(&self, name: &str) -> Result<()> {
         let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}}))?;
         let made = Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await;
-        made.with_context(|| format!("failed to make the namespace {name}"))?;
-        // No controller is there to make it.
+        unless_there(made).with_context(|| format!("failed to make the namespace {name}"))?;
+        // Where no controller is there to make it.
         let account: ServiceAccount = serde_json::from_value(json!({"metadata": {"name": "default"}}))?;
         let accounts = Api::namespaced(self.client.clone(), name);
-        accounts.create(&PostParams::default(), &account).await.context("failed to make a ServiceAccount")?;
-        Ok(())
+        let made = accounts.create(&PostParams::default(), &account).await;
+        unless_there(made).context("failed to make a ServiceAccount")
     }
 
     async fn node(&self, number: u32) -> Result<()> {
@@ -241,6 +269,13 @@ impl Cluster {
             memory: 48 << 20,
             tx_per_second: 2_000,
         })
+    }
+}
+
+fn unless_there<K>(made: kube::Result<K>) -> kube::Result<()> {
+    match made {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        made => made.map(drop),
     }
 }
 

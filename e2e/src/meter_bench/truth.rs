@@ -15,10 +15,11 @@ const ROUNDED_SECONDS: u128 = 2;
 
 /// All leases are as they should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Compared {
-    pub(super) leases: u32,
+pub struct Compared {
+    /// How many there are.
+    pub leases: u32,
     /// Age of the oldest publication, in seconds.
-    pub(super) oldest: f64,
+    pub oldest: f64,
 }
 
 /// Compares every lease's publication with its pods' truth at that moment. What they burnt before the meter had seen all
@@ -26,7 +27,7 @@ pub(super) struct Compared {
 ///
 /// # Errors
 /// Naming the first lease of which something else was published.
-pub(super) async fn compare(cluster: &Cluster, seen_since: i64) -> Result<Compared> {
+pub async fn compare(cluster: &Cluster, seen_since: i64) -> Result<Compared> {
     let now = Timestamp::now().as_second();
     let found = cluster.leases().list(&ListParams::default()).await?.items;
     let pods = cluster.pods_by_lease();

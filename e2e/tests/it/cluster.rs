@@ -112,9 +112,14 @@ impl Cluster {
             if name == "leasehold-lease-reader" || is_ours {
                 let names = document["rules"].as_array_mut().into_iter().flatten();
                 for names in names.filter_map(|rule| rule["resourceNames"].as_array_mut()) {
-                    // The real program knows the Lease of its election by its real name.
-                    if names.contains(&json!(self.operator())) {
-                        names.push(json!(crd::labels::OPERATOR_ELECTION));
+                    // The real programs know the Leases of their elections by their real names.
+                    for (ours, real) in [
+                        (self.operator(), crd::labels::OPERATOR_ELECTION),
+                        (self.identity("meter"), crd::labels::METER_ELECTION),
+                    ] {
+                        if names.contains(&json!(ours)) {
+                            names.push(json!(real));
+                        }
                     }
                 }
                 documents.push(document);
@@ -141,7 +146,7 @@ impl Cluster {
 
     /// A client that may do what the meter's ServiceAccount may.
     pub(crate) fn as_meter(&self) -> Result<Client> {
-        Ok(Client::try_from(self.config_of("meter"))?)
+        Ok(Client::try_from(self.meter_config())?)
     }
 
     /// A client that may do what the name server's ServiceAccount may.
@@ -152,6 +157,11 @@ impl Cluster {
     /// How to reach the API server as the operator's ServiceAccount.
     pub(crate) fn operator_config(&self) -> Config {
         self.config_of("operator")
+    }
+
+    /// How to reach the API server as the meter's ServiceAccount.
+    pub(crate) fn meter_config(&self) -> Config {
+        self.config_of("meter")
     }
 
     /// How to reach the API server as the agent's ServiceAccount.

@@ -15,6 +15,7 @@ mod hosts;
 mod kubelet;
 mod lifecycle;
 mod meter;
+mod meters;
 mod operator;
 mod outage;
 mod process;

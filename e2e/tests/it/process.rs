@@ -1,9 +1,25 @@
-//! A process of the product that runs beside a test, in the test's own process.
+//! A process of the product that runs beside a test, in the test's own process; and where the shipped program is.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use operator::operation;
 use telemetry::{CancellationToken, Checks, Health};
 use tokio::task::JoinHandle;
+
+use crate::cluster::Cluster;
+
+/// The operator's program as it is shipped, and a folder for what a test's processes read and log.
+pub(crate) fn shipped(cluster: &Cluster) -> Result<(PathBuf, PathBuf)> {
+    let binary = env::var_os("LEASEHOLD_TEST_OPERATOR")
+        .context("LEASEHOLD_TEST_OPERATOR must name the operator's program")?;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&cluster.system);
+    fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
+    Ok((binary.into(), folder))
+}
 
 /// What stays of a process for whoever started it.
 pub(crate) struct Process {

@@ -119,7 +119,9 @@ impl fmt::Display for Layer {
 /// Tests that are ignored elsewhere because they need an API server, and the chart on it. The agent's need a chain, too.
 fn api_server(log: &mut Log) -> anyhow::Result<()> {
     codegen::build_contracts()?;
-    log.command(&mut cargo(&["build", "--package", "provider-agent", "--package", "leasehold"]))?;
+    debian::ensure_for_database()?;
+    let packages = ["--package", "provider-agent", "--package", "leasehold", "--package", "operator"];
+    log.command(cargo(&["build"]).args(packages))?;
     let programs = crate::images::target_directory().join("debug");
     let (anvil, forge) = (tools::foundry("anvil")?, tools::foundry("forge")?);
     on_control_plane(log, |log, kubeconfig| {
@@ -127,6 +129,7 @@ fn api_server(log: &mut Log) -> anyhow::Result<()> {
         let mut tests = api_tests(kubeconfig, &["--skip", "crash::"]);
         tests.env("LEASEHOLD_TEST_AGENT", programs.join("provider-agent"));
         tests.env("LEASEHOLD_TEST_CLI", programs.join("leasehold"));
+        tests.env("LEASEHOLD_TEST_OPERATOR", programs.join("operator"));
         tests.env("LEASEHOLD_ANVIL", anvil).env("LEASEHOLD_FORGE", forge);
         let tests = log.command(&mut tests);
         chart.and(tests)

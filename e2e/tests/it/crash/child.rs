@@ -1,7 +1,6 @@
 //! The shipped operator as a process of its own, which may be killed.
 
 use std::{
-    env,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -11,7 +10,7 @@ use anyhow::{Context, Result};
 use e2e::fault_proxy::FaultProxy;
 use tokio::process::{Child, Command};
 
-use crate::cluster::Cluster;
+use crate::{cluster::Cluster, process};
 
 /// Seconds that the end of a lease waits for a meter that is not there.
 const FINAL_USAGE_WAIT: &str = "2";
@@ -36,17 +35,9 @@ pub(super) struct Operator {
 impl Starter {
     /// `replica` tells replicas of one cluster apart, and their logs.
     pub(super) fn new(cluster: &Cluster, proxy: &FaultProxy, replica: &str) -> Result<Self> {
-        let binary = env::var("LEASEHOLD_TEST_OPERATOR")
-            .context("LEASEHOLD_TEST_OPERATOR must name the operator's program")?;
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&cluster.system);
-        fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
-        let starter = Self {
-            binary: binary.into(),
-            folder,
-            system: cluster.system.clone(),
-            replica: replica.to_owned(),
-            started: 0,
-        };
+        let (binary, folder) = process::shipped(cluster)?;
+        let starter =
+            Self { binary, folder, system: cluster.system.clone(), replica: replica.to_owned(), started: 0 };
         fs::write(starter.kubeconfig(), proxy.kubeconfig()).context("failed to write the kubeconfig")?;
         Ok(starter)
     }
