@@ -67,6 +67,7 @@ async fn a_refusal_of_the_tenants_client_is_kept_shown_and_answered_by_a_claim()
         ensure!(gateway.proposal(&key, id).await? == proposed, "a refusal is no reason to ask for less");
 
         // What was not signed is claimed with the usage that it is for, and nobody disputes it.
+        running.market.anvil().pass(60).await?;
         let (end, owed) = running.run_to_its_end().await?;
         running.sees_claimed(owed).await?;
         let claims = running.market.claims(id).await?;

@@ -93,10 +93,11 @@ impl<'a> Leased<'a> {
         Ok(Self { stage, tenant, id, bid: opened.bid, started_at })
     }
 
-    /// What it used from its start to a moment.
+    /// What it used from its start to a moment: a little less than it may, so that the price of the usage binds and not the
+    /// highest rate, which is rounded down from each payment to the next.
     pub(super) fn used(&self, until: Timestamp) -> Usage {
         let seconds = u128::from(until.seconds_since(self.started_at));
-        Usage([seconds, 250 * seconds, seconds * (64 << 20), 0, 0, 0, 0, 0])
+        Usage([seconds, 240 * seconds, seconds * (64 << 20), 0, 0, 0, 0, 0])
     }
 
     /// What that costs by the end of the lease.
