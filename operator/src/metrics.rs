@@ -54,6 +54,9 @@ pub enum Proved {
     Nothing,
 }
 
+/// What [`Proved`] is counted as.
+const PROVED: [&str; 3] = ["enforced", "open", "nothing"];
+
 /// All metrics of the operator. Cloning shares the counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -121,6 +124,10 @@ impl Metrics {
         registry.register(Box::new(metrics.leases_stuck.clone()))?;
         registry.register(Box::new(metrics.network_enforced.clone()))?;
         registry.register(Box::new(metrics.network_proofs.clone()))?;
+        // An alert on growth needs its zero.
+        for outcome in PROVED {
+            metrics.network_proofs.with_label_values(&[outcome]).inc_by(0);
+        }
         Ok(metrics)
     }
 
