@@ -41,6 +41,8 @@ async fn a_lease_is_ordered_opened_used_paid_and_closed() {
     assert_eq!((&signed["signed"], &signed["last"]), (&json!(true), &json!(false)));
     let usage = world.json(&["usage", &id]).await;
     assert_eq!(usage["signedAmount"], signed["amountCum"]);
+    // Long enough for several stretches, however fast the machine.
+    world.provider.market.anvil.pass(5).await.unwrap();
     // What was signed is paid at once; the history says the same, with the transaction.
     let history = world.json(&["usage", &id, "--from", "2020-01-01"]).await;
     usage_over_time_is_whole(&usage, &history["usage"]);
