@@ -12,7 +12,7 @@ mod checks;
 mod policy;
 pub mod reason;
 
-use market::{Address, Amount, Bid, Limits, Order, OrderHash, Requirements, Timestamp};
+use market::{Address, Amount, Bid, Limits, Order, OrderHash, Prices, Requirements, Timestamp};
 
 use crate::inventory::Inventory;
 
@@ -65,6 +65,13 @@ pub struct Case<'a> {
     pub now: Timestamp,
 }
 
+impl Case<'_> {
+    /// What this order would pay.
+    fn prices(&self) -> Prices {
+        self.policy.price_list.quote(self.requirements, self.inventory.utilisation())
+    }
+}
+
 /// The outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BidDecision {
@@ -97,10 +104,10 @@ fn bid(case: &Case<'_>, limits: Limits) -> Bid {
         notice_period: policy.notice_period,
         max_slash: policy.max_slash,
         no_show_penalty: policy.no_show_penalty,
-        min_deposit: minimum_deposit(policy, &limits, case.requirements.duration).unwrap_or_default(),
+        min_deposit: minimum_deposit(case, &limits).unwrap_or_default(),
         split_bps: policy.split_bps,
         arbiter: policy.arbiter,
-        prices: policy.price_list.prices(),
+        prices: case.prices(),
         limits,
     }
 }

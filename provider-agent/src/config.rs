@@ -4,6 +4,7 @@
 //! `config-minimal.toml` and `config-maximal.toml` beside this crate are the documentation; tests load both.
 
 mod gate;
+mod pricing;
 mod series;
 mod units;
 
@@ -12,9 +13,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::Address;
+use market::Tier;
 use serde::Deserialize;
 
 pub use gate::{Gate, ReclaimAfter, Suspending};
+pub use pricing::{Adjust, DurationStep, Pricing, UtilisationPoint};
 pub use series::Series;
 pub use units::{Bytes, Decimal, Seconds, UnitError};
 
@@ -158,30 +161,6 @@ pub struct Admin {
     pub listen: SocketAddr,
 }
 
-/// Prices as decimal strings in whole tokens per human unit. A resource without a price is not sold; "0" gives it away.
-///
-/// Each is turned once into base units × 1e18 per second (or byte), rounded down, in the tenant's favour.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Pricing {
-    /// Flat price of a lease per hour.
-    pub lease_hour: Option<Decimal>,
-    /// One CPU core for one hour.
-    pub cpu_core_hour: Option<Decimal>,
-    /// One GiB of memory for one hour.
-    pub memory_gib_hour: Option<Decimal>,
-    /// One GiB of storage for 30 days.
-    pub storage_gib_month: Option<Decimal>,
-    /// One GPU for one hour.
-    pub gpu_hour: Option<Decimal>,
-    /// One GiB sent out of the cluster.
-    pub egress_gib: Option<Decimal>,
-    /// One public address for one hour.
-    pub leased_ip_hour: Option<Decimal>,
-    /// One extended device for one hour.
-    pub device_hour: Option<Decimal>,
-}
-
 /// The terms of every bid that are not prices. Money is in whole tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -222,12 +201,22 @@ pub struct Offer {
 }
 
 /// An isolation tier by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TierName {
     Strict,
     Userns,
     Sandboxed,
+}
+
+impl From<TierName> for Tier {
+    fn from(name: TierName) -> Self {
+        match name {
+            TierName::Strict => Self::Strict,
+            TierName::Userns => Self::Userns,
+            TierName::Sandboxed => Self::Sandboxed,
+        }
+    }
 }
 
 /// Bounds on what one tenant, or all of them together, may take.

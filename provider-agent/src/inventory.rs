@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 
 use market::Requirements;
 
+use crate::pricing::Share;
+
 pub use cluster::{BoundPod, ClusterSnapshot, NodeSnapshot, snapshot};
 pub use packing::{Node, Placement, Replica, pack};
 
@@ -47,6 +49,8 @@ pub enum Shown {
 pub struct Inventory {
     nodes: Vec<Node>,
     committed: Vec<Replica>,
+    /// All of the nodes, free or not.
+    capacity: Resources,
     free_storage_bytes: u64,
     default_storage_class: DefaultStorageClass,
 }
@@ -93,14 +97,15 @@ impl Inventory {
             .filter(|commitment| commitment.shown == Shown::NotYet)
             .flat_map(|commitment| replicas(&commitment.requirements))
             .collect();
-        let capacity = storage_capacity.unwrap_or(cluster.ephemeral_storage_bytes);
+        let storage = storage_capacity.unwrap_or(cluster.ephemeral_storage_bytes);
         let used = commitments
             .iter()
             .fold(0_u64, |sum, commitment| sum.saturating_add(storage_bytes(&commitment.requirements)));
         Self {
             nodes,
             committed,
-            free_storage_bytes: capacity.saturating_sub(used),
+            capacity: sum(cluster.nodes.iter().map(|node| node.allocatable)),
+            free_storage_bytes: storage.saturating_sub(used),
             default_storage_class: cluster.default_storage_class,
         }
     }
@@ -114,6 +119,15 @@ impl Inventory {
         pack(&self.nodes, &wanted).ok_or(Shortage::Nodes)
     }
 
+    /// How much of the processors or of the memory, whichever is more, is promised.
+    pub fn utilisation(&self) -> Share {
+        let free = sum(self.nodes.iter().map(|node| node.free));
+        let promised = sum(self.committed.iter().map(|replica| replica.needs));
+        let taken = self.capacity.saturating_sub(&free).saturating_add(&promised);
+        Share::of(taken.cpu_milli, self.capacity.cpu_milli)
+            .max(Share::of(taken.memory_bytes, self.capacity.memory_bytes))
+    }
+
     /// Whether volumes can be had.
     pub fn default_storage_class(&self) -> DefaultStorageClass {
         self.default_storage_class
@@ -123,6 +137,10 @@ impl Inventory {
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
+}
+
+fn sum(of: impl Iterator<Item = Resources>) -> Resources {
+    of.fold(Resources::default(), |sum, more| sum.saturating_add(&more))
 }
 
 /// The bytes of all volumes of all replicas.

@@ -3,9 +3,14 @@
 //! `price = tokens × 10^decimals × 10^18 / (units of the chain in one human unit)`, rounded **down**, in the tenant's favour. A price that is not
 //! zero in the file but would round to zero is an error, because it would give the resource away.
 
-use market::{Amount, Dimension, Price, Prices, U256};
+mod adjustment;
+
+use std::collections::BTreeMap;
+
+use market::{Amount, Dimension, Price, Prices, Requirements, ServiceRequirements, U256};
 
 use crate::config::{Decimal, Pricing};
+pub use adjustment::{Adjustment, Circumstances, Share};
 
 const SECONDS_PER_HOUR: u64 = 3600;
 const SECONDS_PER_MONTH: u64 = 30 * 24 * SECONDS_PER_HOUR;
@@ -21,15 +26,27 @@ pub enum Error {
     /// Beyond 128 bits.
     #[error("the price of {0} is too large")]
     PriceTooLarge(Dimension),
+    /// A factor that is none, or surely not meant.
+    #[error("{0} must be between 0.01 and 100, with at most six decimals")]
+    Factor(&'static str),
+    /// A share of more than the whole.
+    #[error("{0} must be between 0 and 1, with at most six decimals")]
+    Share(&'static str),
+    /// A list that must ascend and does not.
+    #[error("{0} must ascend")]
+    Order(&'static str),
     /// An amount that the token cannot express.
     #[error("{0} has more decimals than the token or is too large")]
     Amount(&'static str),
 }
 
 /// What is sold, and for how much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PriceList {
     prices: [Option<Price>; 8],
+    /// Of GPUs that have a price of their own.
+    gpu_models: BTreeMap<String, Price>,
+    adjustment: Adjustment,
 }
 
 impl PriceList {
@@ -42,9 +59,11 @@ impl PriceList {
             memory_gib_hour,
             storage_gib_month,
             gpu_hour,
+            gpu_model_hour,
             egress_gib,
             leased_ip_hour,
             device_hour,
+            adjust,
         } = pricing;
         let price = |dimension, tokens: &Option<Decimal>, units: u64| {
             tokens.map(|tokens| parse_price(dimension, tokens, decimals, units)).transpose()
@@ -60,18 +79,56 @@ impl PriceList {
                 price(Dimension::LeasedIps, leased_ip_hour, SECONDS_PER_HOUR)?,
                 price(Dimension::Devices, device_hour, MILLI * SECONDS_PER_HOUR)?,
             ],
+            gpu_models: gpu_model_hour
+                .iter()
+                .map(|(model, tokens)| {
+                    let price = parse_price(Dimension::Gpu, *tokens, decimals, MILLI * SECONDS_PER_HOUR)?;
+                    Ok((model.clone(), price))
+                })
+                .collect::<Result<_, Error>>()?,
+            adjustment: Adjustment::new(adjust)?,
         })
     }
 
-    /// Whether the resource may be ordered at all. The flat price may be absent: leases are sold without it.
-    pub fn sells(&self, dimension: Dimension) -> bool {
-        dimension == Dimension::Uptime || self.prices[dimension.index()].is_some()
+    /// Whether a resource may be ordered as these requirements do. The flat price may be absent: leases are sold without it.
+    pub fn sells(&self, dimension: Dimension, requirements: &Requirements) -> bool {
+        match dimension {
+            Dimension::Uptime => true,
+            Dimension::Gpu => gpus(requirements).all(|service| self.gpu(&service.gpu_model).is_some()),
+            _ => self.prices[dimension.index()].is_some(),
+        }
     }
 
-    /// The prices of a bid; what is not sold costs nothing, because its limit is zero.
-    pub fn prices(&self) -> Prices {
-        Prices(self.prices.map(Option::unwrap_or_default))
+    /// The prices of a bid on these requirements; what is not sold costs nothing, because its limit is zero.
+    pub fn quote(&self, requirements: &Requirements, utilisation: Share) -> Prices {
+        let Requirements { tier, duration, .. } = *requirements;
+        let circumstances = Circumstances { tier, duration, utilisation };
+        let mut prices = self.prices.map(Option::unwrap_or_default);
+        prices[Dimension::Gpu.index()] = self.gpus(requirements);
+        Prices(prices.map(|price| self.adjustment.apply(price, &circumstances)))
     }
+
+    /// What a GPU of a model costs; of any model if it is empty.
+    fn gpu(&self, model: &str) -> Option<Price> {
+        self.gpu_models.get(model).copied().or(self.prices[Dimension::Gpu.index()])
+    }
+
+    /// A bid has one price for all GPUs: the mean of those that are asked for, by number, rounded down, in the tenant's favour.
+    fn gpus(&self, requirements: &Requirements) -> Price {
+        let (mut sum, mut count) = (U256::ZERO, U256::ZERO);
+        for service in gpus(requirements) {
+            let number = U256::from(service.gpu_milli) * U256::from(service.replicas);
+            sum += number * U256::from(self.gpu(&service.gpu_model).unwrap_or_default().0);
+            count += number;
+        }
+        let mean = sum.checked_div(count).and_then(|mean| u128::try_from(mean).ok());
+        mean.map_or_else(|| self.gpu("").unwrap_or_default(), Price)
+    }
+}
+
+/// The services that ask for GPUs.
+fn gpus(requirements: &Requirements) -> impl Iterator<Item = &ServiceRequirements> {
+    requirements.services.iter().filter(|service| service.gpu_milli > 0 && service.replicas > 0)
 }
 
 /// `tokens` in base units; only exact conversions.
@@ -108,7 +165,10 @@ fn power_of_ten(exponent: u32) -> U256 {
 
 #[cfg(test)]
 mod tests {
+    use market::Tier;
+
     use super::*;
+    use crate::config::Adjust;
 
     fn decimal(text: &str) -> Decimal {
         text.parse().unwrap()
@@ -121,10 +181,35 @@ mod tests {
             memory_gib_hour: Some(decimal("0.005")),
             storage_gib_month: None,
             gpu_hour: Some(decimal("0")),
+            gpu_model_hour: BTreeMap::new(),
             egress_gib: Some(decimal("0.01")),
             leased_ip_hour: None,
             device_hour: None,
+            adjust: Adjust::default(),
         }
+    }
+
+    fn requirements(gpus: &[(&str, u64, u32)]) -> Requirements {
+        let service = |(model, gpu_milli, replicas): &(&str, u64, u32)| ServiceRequirements {
+            replicas: *replicas,
+            cpu_milli: 1000,
+            memory_bytes: GIB,
+            gpu_milli: *gpu_milli,
+            gpu_model: (*model).to_owned(),
+            volume_bytes: vec![],
+        };
+        Requirements {
+            tier: Tier::Strict,
+            duration: 3600,
+            egress_bytes_per_second: 0,
+            leased_ips: 0,
+            services: gpus.iter().map(service).collect(),
+            attributes: vec![],
+        }
+    }
+
+    fn quote(list: &PriceList) -> Prices {
+        list.quote(&requirements(&[("", 0, 1)]), Share::WHOLE)
     }
 
     #[test]
@@ -140,17 +225,39 @@ mod tests {
             0,
             0,
         ];
-        assert_eq!(list.prices(), Prices(expected.map(Price)));
+        assert_eq!(quote(&list), Prices(expected.map(Price)));
     }
 
     #[test]
     fn only_priced_resources_are_sold_and_zero_is_a_price() {
         let list = PriceList::new(&pricing(), 6).unwrap();
-        let sold: Vec<_> = Dimension::ALL.into_iter().filter(|dimension| list.sells(*dimension)).collect();
+        let sold: Vec<_> = Dimension::ALL
+            .into_iter()
+            .filter(|dimension| list.sells(*dimension, &requirements(&[])))
+            .collect();
         assert_eq!(
             sold,
             vec![Dimension::Uptime, Dimension::Cpu, Dimension::Memory, Dimension::Gpu, Dimension::Egress]
         );
+    }
+
+    #[test]
+    fn gpus_cost_what_their_models_do_and_a_mixture_their_mean() {
+        let models = [("a", "3.6"), ("b", "7.2")].map(|(model, price)| (model.to_owned(), decimal(price)));
+        let priced = Pricing { gpu_hour: None, gpu_model_hour: models.into(), ..pricing() };
+        let list = PriceList::new(&priced, 6).unwrap();
+        let price = |gpus: &[(&str, u64, u32)]| {
+            list.quote(&requirements(gpus), Share::WHOLE).0[Dimension::Gpu.index()].0 / 10_u128.pow(18)
+        };
+        assert_eq!([price(&[("a", 1000, 1)]), price(&[("b", 2000, 3)])], [1, 2]);
+        // Three of the one and one of the other: 1.25, of which the last price knows 18 decimals.
+        let mixed = list.quote(&requirements(&[("a", 1000, 3), ("b", 1000, 1)]), Share::WHOLE);
+        assert_eq!(mixed.0[Dimension::Gpu.index()], Price(125 * 10_u128.pow(16)));
+        let sells =
+            |model: &str| list.sells(Dimension::Gpu, &requirements(&[("a", 1000, 1), (model, 1000, 1)]));
+        assert_eq!((sells("b"), sells("c"), sells("")), (true, false, false));
+        let any = PriceList::new(&Pricing { gpu_hour: Some(decimal("1")), ..priced }, 6).unwrap();
+        assert!(any.sells(Dimension::Gpu, &requirements(&[("c", 1000, 1), ("", 1000, 1)])));
     }
 
     #[test]

@@ -69,6 +69,8 @@ readinessProbe:
 {{- define "leasehold.toml.value" -}}
 {{- if kindIs "map" . -}}
 { {{ range $index, $key := keys . | sortAlpha }}{{ if $index }}, {{ end }}{{ toJson $key }} = {{ include "leasehold.toml.value" (index $ $key) }}{{ end }} }
+{{- else if kindIs "slice" . -}}
+[{{ range $index, $value := . }}{{ if $index }}, {{ end }}{{ include "leasehold.toml.value" $value }}{{ end }}]
 {{- else if or (kindIs "float64" .) (kindIs "int64" .) (kindIs "int" .) -}}
 {{ int64 . }}
 {{- else -}}

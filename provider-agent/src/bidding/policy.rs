@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use market::{Address, Amount, BasisPoints, BasisPointsOutOfRange, Dimension, Limits, Tier};
 
-use crate::config::{Config, Seconds, TierName};
+use crate::config::{Config, Seconds};
 use crate::pricing::{self, PriceList, parse_amount};
 
 /// How to bid. Built once from the configuration.
@@ -73,7 +73,7 @@ impl Policy {
             split_bps: BasisPoints::new(terms.split_bps)?,
             arbiter: terms.arbiter.unwrap_or_default(),
             min_prepaid: terms.min_prepaid.0,
-            tiers: config.offer.tiers.iter().map(|tier| tier_of(*tier)).collect(),
+            tiers: config.offer.tiers.iter().copied().map(Tier::from).collect(),
             attributes: config.offer.attributes.clone(),
             min_tenant_available: amount("offer.min_tenant_available", config.offer.min_tenant_available)?,
             max_outstanding_bids: config.limits.max_outstanding_bids,
@@ -99,12 +99,4 @@ fn max_limits(config: &Config) -> Limits {
 
 fn seconds32(seconds: Seconds) -> u32 {
     u32::try_from(seconds.0).expect("durations are parsed to at most 32 bits")
-}
-
-fn tier_of(tier: TierName) -> Tier {
-    match tier {
-        TierName::Strict => Tier::Strict,
-        TierName::Userns => Tier::Userns,
-        TierName::Sandboxed => Tier::Sandboxed,
-    }
 }

@@ -7,7 +7,7 @@ use market::{
 };
 
 use super::*;
-use crate::config::Pricing;
+use crate::config::{Adjust, DurationStep, Pricing, Seconds, TierName, UtilisationPoint};
 use crate::inventory::{ClusterSnapshot, DefaultStorageClass, NodeSnapshot, Resources};
 use crate::pricing::PriceList;
 
@@ -63,9 +63,11 @@ fn pricing() -> Pricing {
         memory_gib_hour: price("0.01"),
         storage_gib_month: price("0.1"),
         gpu_hour: None,
+        gpu_model_hour: BTreeMap::new(),
         egress_gib: price("0.01"),
         leased_ip_hour: None,
         device_hour: None,
+        adjust: Adjust::default(),
     }
 }
 
@@ -255,6 +257,44 @@ fn a_part_of_a_gpu_is_declined_even_where_gpus_are_sold() {
         s.requirements.services[0].gpu_milli = 500;
     });
     assert_eq!(decision, BidDecision::Decline(vec![DeclineReason::GpuNotWhole]));
+}
+
+#[test]
+fn a_bid_costs_more_in_a_fuller_cluster_and_less_for_long() {
+    let decimal = |text: &str| text.parse().unwrap();
+    let adjust = Adjust {
+        tier: BTreeMap::from([(TierName::Strict, decimal("0.5"))]),
+        utilisation: vec![
+            UtilisationPoint { used: decimal("0"), factor: decimal("1") },
+            UtilisationPoint { used: decimal("1"), factor: decimal("3") },
+        ],
+        duration: vec![DurationStep { from: Seconds(7200), factor: decimal("0.8") }],
+    };
+    let flat = |spoil: fn(&mut Setting)| {
+        let decision = decision(|s| {
+            s.policy.price_list =
+                PriceList::new(&Pricing { adjust: adjust.clone(), ..pricing() }, 6).unwrap();
+            spoil(s);
+        });
+        let BidDecision::Place(bid) = decision else { panic!("{decision:?}") };
+        assert_eq!(bid.check(), Ok(()));
+        bid.prices.0[Dimension::Uptime.index()].0 / 10_u128.pow(14)
+    };
+    // 10 000 in the list, halved; the processors of an empty cluster are free.
+    assert_eq!(flat(|s| s.requirements.duration = 7199), 5_000);
+    assert_eq!(flat(|_| {}), 4_000);
+    // A third node whose memory is taken: a third of all.
+    let with_a_full_node = |s: &mut Setting| {
+        let mut node = s.cluster.nodes[0].clone();
+        node.name = "c".into();
+        s.cluster.pods.push(crate::inventory::BoundPod {
+            node: node.name.clone(),
+            namespace: "other".into(),
+            requests: Resources { cpu_milli: 0, ..node.allocatable },
+        });
+        s.cluster.nodes.push(node);
+    };
+    assert_eq!(flat(with_a_full_node), 6_666);
 }
 
 #[test]

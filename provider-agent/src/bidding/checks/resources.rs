@@ -9,7 +9,7 @@ pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<DeclineReason>) {
     let Ok(limits) = case.requirements.limits() else { return };
     for (dimension, wanted) in limits.iter().filter(|(_, wanted)| *wanted > 0) {
         let maximum = case.policy.max_limits.of(dimension);
-        if !case.policy.price_list.sells(dimension) {
+        if !case.policy.price_list.sells(dimension, case.requirements) {
             reasons.push(DeclineReason::ResourceNotSold { dimension });
         } else if wanted > maximum {
             reasons.push(DeclineReason::LimitExceeded { dimension, wanted, maximum });

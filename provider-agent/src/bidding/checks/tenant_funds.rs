@@ -4,12 +4,8 @@ use crate::bidding::checks::rate::minimum_deposit;
 use crate::bidding::{Case, DeclineReason};
 
 pub(super) fn check(case: &Case<'_>, reasons: &mut Vec<DeclineReason>) {
-    let deposit = case
-        .requirements
-        .limits()
-        .ok()
-        .and_then(|limits| minimum_deposit(case.policy, &limits, case.requirements.duration))
-        .unwrap_or_default();
+    let deposit =
+        case.requirements.limits().ok().and_then(|limits| minimum_deposit(case, &limits)).unwrap_or_default();
     let (available, minimum) = (case.facts.tenant_available, deposit.max(case.policy.min_tenant_available));
     if available < minimum {
         reasons.push(DeclineReason::TenantUnderfunded { available, minimum });
