@@ -11,6 +11,7 @@
 //! be and names the next action. A lost event costs time, never money: a periodic resync reads everything again. State that must survive is on
 //! chain, in the `ComputeLease` or derivable from both.
 
+mod disputes;
 mod effect;
 mod event;
 mod lease;
@@ -18,6 +19,7 @@ mod object;
 mod orders;
 mod refusals;
 mod requests;
+mod signed;
 mod state;
 mod statement;
 

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! order ─▶ checks, in this order, all of them ─▶ no reason: Place(bid)
-//!          token · deadline · requirements · tier · attributes · duration · resources · storage class ·
-//!          capacity · rate · deposit · tenant funds · unsigned · standing · outstanding bids
+//!          paused · tenant · disputes · token · deadline · requirements · tier · attributes · duration ·
+//!          maintenance · resources · storage class · capacity · rate · deposit · tenant funds · unsigned ·
+//!          standing · outstanding bids · exposure · budget
 //!                                             └▶ any reason: Decline(all reasons)
 //! ```
 //! One file per check in `checks`. Every reason is a value that machines can count, and all of them are reported, not the first alone.
@@ -17,12 +18,14 @@ use market::{Address, Amount, Bid, Limits, Order, OrderHash, Prices, Requirement
 use crate::inventory::Inventory;
 
 pub use checks::rate::minimum_deposit;
-pub use policy::{Policy, PolicyError};
+pub use policy::{Filter, Policy, PolicyError};
 pub use reason::DeclineReason;
 
 /// What the chain says at the moment of the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
+    /// Height of the block that says so.
+    pub block: u64,
     /// What the tenant has in the market and may spend.
     pub tenant_available: Amount,
     pub standing: Standing,
@@ -39,6 +42,8 @@ pub struct Standing {
     pub bond: Amount,
     /// What can back new leases.
     pub free_bond: Amount,
+    /// What leases lock of the bond.
+    pub locked: Amount,
 }
 
 /// Whether the registry lets the provider take leases.
@@ -47,6 +52,15 @@ pub enum Activity {
     Active,
     /// Not registered, or its bond is below the registry's minimum.
     Inactive,
+}
+
+/// What bids of ours may take from the bond: the sums of their `max_slash`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AtStake {
+    /// Of bids that may be accepted, or were and are not in [`Standing::locked`] yet.
+    pub offered: Amount,
+    /// Of all bids that were signed within a day, whatever became of them.
+    pub signed: Amount,
 }
 
 /// Everything that a check may look at.
@@ -62,6 +76,9 @@ pub struct Case<'a> {
     pub outstanding: u32,
     /// What the tenant has not signed for here, if a lease of it is over a bound for that.
     pub held_against: Option<Amount>,
+    /// How many of its leases here the tenant disputed within the policy's window.
+    pub disputes: u32,
+    pub at_stake: AtStake,
     pub now: Timestamp,
 }
 

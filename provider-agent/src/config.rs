@@ -3,6 +3,8 @@
 //! Unknown keys are errors that name their path. Secrets are file paths, never values, so this file can be reviewed and kept in Git.
 //! `config-minimal.toml` and `config-maximal.toml` beside this crate are the documentation; tests load both.
 
+mod bidding;
+mod filter;
 mod gate;
 mod pricing;
 mod series;
@@ -16,10 +18,12 @@ use alloy::primitives::Address;
 use market::Tier;
 use serde::Deserialize;
 
+pub use bidding::Bidding;
+pub use filter::Filter;
 pub use gate::{Gate, ReclaimAfter, Suspending};
 pub use pricing::{Adjust, DurationStep, Pricing, UtilisationPoint};
 pub use series::Series;
-pub use units::{Bytes, Decimal, Seconds, UnitError};
+pub use units::{Bytes, Decimal, Moment, Seconds, UnitError};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +73,10 @@ pub struct Config {
     pub offer: Offer,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub bidding: Bidding,
+    #[serde(default)]
+    pub filter: Filter,
     #[serde(default)]
     pub settlement: Settlement,
     #[serde(default)]
@@ -308,7 +316,11 @@ impl Config {
         if self.offer.tiers.is_empty() {
             return contradiction("offer.tiers", "offer at least one tier");
         }
-        let contradictions = [self.settlement.gate.contradiction(), self.series.contradiction()];
+        let contradictions = [
+            self.filter.contradiction(&self.terms),
+            self.settlement.gate.contradiction(),
+            self.series.contradiction(),
+        ];
         if let Some((path, reason)) = contradictions.into_iter().flatten().next() {
             return contradiction(path, reason);
         }

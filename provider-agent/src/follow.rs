@@ -118,15 +118,15 @@ impl Follow {
         self.check.fail(&complaint);
     }
 
-    /// The news in an event, if it concerns us.
-    fn news(&self, logged: LoggedEvent, posted_at: Timestamp) -> Option<ChainNews> {
+    /// The news in an event, if it concerns us. It happened not later than `happened_by`.
+    fn news(&self, logged: LoggedEvent, happened_by: Timestamp) -> Option<ChainNews> {
         let eip712 = Eip712::new(self.deployment.chain_id, self.deployment.market);
         match logged.event {
             ChainEvent::OrderPosted(posted) => Some(ChainNews::OrderPosted {
                 hash: posted.order_hash,
                 requirements: decode_requirements(posted.order.requirements_hash, &posted.requirements).ok(),
                 order: Box::new(posted.order),
-                posted_at,
+                posted_at: happened_by,
             }),
             ChainEvent::OrderCancelled { tenant, nonce } => Some(ChainNews::OrderCancelled { tenant, nonce }),
             // Anybody may post a bid in our name; only our signature makes it ours.
@@ -140,12 +140,14 @@ impl Follow {
             ChainEvent::LeaseOpened(opened) if opened.provider == self.provider => {
                 Some(ChainNews::LeaseOpened(OpenedLease { id: opened.lease_id, bid: Box::new(opened.bid) }))
             }
+            ChainEvent::LeaseDisputed { lease_id, .. } => {
+                Some(ChainNews::LeaseDisputed { lease: lease_id, at: happened_by })
+            }
             ChainEvent::LeaseConfirmed { lease_id, .. }
             | ChainEvent::LeaseToppedUp { lease_id, .. }
             | ChainEvent::LeaseSettled { lease_id, .. }
             | ChainEvent::ClaimFiled { lease_id, .. }
             | ChainEvent::CloseRequested { lease_id, .. }
-            | ChainEvent::LeaseDisputed { lease_id, .. }
             | ChainEvent::DisputeResolved { lease_id, .. }
             | ChainEvent::LeaseClosed { lease_id, .. } => Some(ChainNews::LeaseTouched(lease_id)),
             // Everything else is about others, or about accounts, which are read when they matter.

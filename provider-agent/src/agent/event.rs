@@ -111,6 +111,11 @@ pub enum ChainNews {
     },
     /// A bid of ours was accepted.
     LeaseOpened(OpenedLease),
+    /// The tenant contests what we claimed, not later than then.
+    LeaseDisputed {
+        lease: LeaseId,
+        at: Timestamp,
+    },
     /// Anything else about leases; they are read again.
     LeaseTouched(LeaseId),
     /// Blocks were replaced; everything about leases is read again.
@@ -166,7 +171,10 @@ pub struct SignedUpload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BidOutcome {
     Posted,
+    /// No bid was sent.
     Failed,
+    /// A bid was signed and sent, and is not on chain. Whoever saw it may still accept it.
+    Lost,
 }
 
 /// How a transaction about leases ended.

@@ -12,7 +12,7 @@ use crate::inventory::{ClusterSnapshot, Commitment, Inventory, Shown};
 /// How long an order that could not be bid on waits for another look.
 const REASSESS_AFTER: u64 = 30;
 /// A bid holds its capacity a little longer than it is valid, because the log of its acceptance may come late.
-const ACCEPTANCE_LOG_GRACE: u64 = 60;
+pub(super) const ACCEPTANCE_LOG_GRACE: u64 = 60;
 /// The size of the book: more orders than this at a time are left to others. It bounds memory against a flood of logs.
 const MAX_OPEN_ORDERS: usize = 10_000;
 
@@ -93,6 +93,7 @@ impl State {
         if let Some(record) = self.orders.get_mut(&bid.order_hash) {
             record.progress = Progress::Settled;
         }
+        self.signed.sign(lease, bid);
         let accepted = self.leases.contains_key(&lease) || self.closed.contains(&lease);
         let holds_until = bid.valid_until.saturating_add(ACCEPTANCE_LOG_GRACE);
         if !accepted && holds_until > now {
@@ -134,6 +135,7 @@ impl State {
         now: Timestamp,
     ) -> Vec<Effect> {
         let inventory = Inventory::new(cluster, self.rules.policy.storage_capacity, &self.commitments());
+        let chain_time = self.chain_time();
         let outstanding = u32::try_from(self.bids.len()).unwrap_or(u32::MAX);
         let Some(record) = self.orders.get_mut(&hash) else { return Vec::new() };
         // Cancelled, or bid on by a log that came in between.
@@ -150,6 +152,12 @@ impl State {
             facts,
             outstanding,
             held_against: self.unsigned.held_against(record.order.tenant),
+            disputes: self.disputes.of(
+                record.order.tenant,
+                self.rules.policy.filter.dispute_window,
+                chain_time,
+            ),
+            at_stake: self.signed.at_stake(facts.block, chain_time),
             now,
         });
         match decision {
@@ -163,6 +171,7 @@ impl State {
                 let order_posted_at = record.posted_at;
                 let holds_until = bid.valid_until.saturating_add(ACCEPTANCE_LOG_GRACE);
                 self.bids.insert(lease, OutstandingBid { order: hash, holds_until });
+                self.signed.sign(lease, &bid);
                 vec![Effect::PostBid { order: hash, lease, bid, order_posted_at }]
             }
             BidDecision::Decline(reasons) => {
@@ -215,7 +224,10 @@ impl State {
     ) -> Vec<Effect> {
         match outcome {
             BidOutcome::Posted => {}
-            BidOutcome::Failed => {
+            BidOutcome::Failed | BidOutcome::Lost => {
+                if outcome == BidOutcome::Failed {
+                    self.signed.take_back(lease);
+                }
                 // The next attempt makes a bid of another validity, so another id; both can never be accepted, because this one was not posted.
                 if let Some(bid) = self.bids.remove(&lease)
                     && let Some(record) = self.orders.get_mut(&bid.order)
@@ -231,6 +243,7 @@ impl State {
     pub(super) fn expire_bids(&mut self) {
         let chain_time = self.chain_time();
         self.bids.retain(|_, bid| bid.holds_until > chain_time);
+        self.signed.prune(chain_time);
     }
 
     /// Forgets orders that neither a bid nor a lease needs any more.

@@ -7,11 +7,13 @@ use chain::Eip712;
 use crd::ComputeLease;
 use market::{Address, Amount, Bid, Lease, LeaseId, LeaseState, OrderHash, Timestamp, Windows};
 
+use super::disputes::Disputes;
 use super::effect::{Effect, Record};
 use super::event::{ChainNews, Head, OpenedLease};
 use super::lease::{Account, LeaseRecord, Unsigned, account};
 use super::orders::{OrderRecord, OutstandingBid};
 use super::refusals::RefusedProposal;
+use super::signed::SignedBids;
 use crate::bidding::Policy;
 use crate::gate::{GateRules, Hold};
 use crate::settling::SettlingRules;
@@ -44,6 +46,8 @@ pub struct State {
     pub(super) caught_up: bool,
     pub(super) orders: BTreeMap<OrderHash, OrderRecord>,
     pub(super) bids: BTreeMap<LeaseId, OutstandingBid>,
+    pub(super) signed: SignedBids,
+    pub(super) disputes: Disputes,
     pub(super) leases: BTreeMap<LeaseId, LeaseRecord>,
     /// Leases that are over and cleaned up. A replayed log must not bring them back.
     pub(super) closed: BTreeSet<LeaseId>,
@@ -86,6 +90,8 @@ impl State {
             caught_up: false,
             orders: BTreeMap::new(),
             bids: BTreeMap::new(),
+            signed: SignedBids::default(),
+            disputes: Disputes::default(),
             leases: BTreeMap::new(),
             closed: BTreeSet::new(),
             resynced_at: None,
@@ -163,11 +169,23 @@ impl State {
             ChainNews::BidPosted { lease, bid } => self.bid_posted(lease, &bid, now),
             ChainNews::LeaseOpened(opened) => {
                 let id = opened.id;
+                if opened.bid.provider == self.rules.policy.provider {
+                    self.signed.open(id, &opened.bid, self.head.map_or(0, |head| head.number));
+                }
                 self.open(opened);
                 self.read_again(id)
             }
+            ChainNews::LeaseDisputed { lease, at } => {
+                if let Some(record) = self.leases.get(&lease) {
+                    self.disputes.note(lease, record.bid.tenant, at);
+                }
+                self.read_again(lease)
+            }
             ChainNews::LeaseTouched(id) => self.read_again(id),
-            ChainNews::Reorganised => vec![Effect::Resync],
+            ChainNews::Reorganised => {
+                self.signed.reorganised();
+                vec![Effect::Resync]
+            }
         }
     }
 
@@ -222,6 +240,9 @@ impl State {
         let mut effects = Vec::new();
         let mut read = Vec::with_capacity(leases.len());
         for (id, lease) in leases {
+            if let Some(at) = lease.disputed_at {
+                self.disputes.note(id, lease.tenant, at);
+            }
             let Some(record) = self.leases.get_mut(&id) else { continue };
             if lease.state == LeaseState::Disputed
                 && record.lease.is_none_or(|before| before.state != LeaseState::Disputed)
@@ -246,6 +267,7 @@ impl State {
             effects.push(Effect::Resync);
         }
         self.expire_bids();
+        self.disputes.prune(self.rules.policy.filter.dispute_window, self.chain_time());
         self.prune_orders(now);
         effects.extend(self.assess_due_orders(now));
         let all: Vec<_> = self.leases.keys().copied().collect();

@@ -7,6 +7,7 @@ mod orders;
 mod refusals;
 mod remembered;
 mod requests;
+mod stakes;
 mod unsigned;
 
 use chain::Eip712;

@@ -1,10 +1,10 @@
 //! The provider's configured will, in the market's types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use market::{Address, Amount, BasisPoints, BasisPointsOutOfRange, Dimension, Limits, Tier};
+use market::{Address, Amount, BasisPoints, BasisPointsOutOfRange, Dimension, Limits, Tier, Timestamp};
 
-use crate::config::{Config, Seconds};
+use crate::config::{self, Config, Seconds};
 use crate::pricing::{self, PriceList, parse_amount};
 
 /// How to bid. Built once from the configuration.
@@ -32,6 +32,24 @@ pub struct Policy {
     /// The most of each resource for one lease.
     pub max_limits: Limits,
     pub storage_capacity: Option<u64>,
+    pub filter: Filter,
+    /// No bids at all.
+    pub paused: bool,
+    /// No bids for leases that could last longer.
+    pub no_leases_past: Option<Timestamp>,
+}
+
+/// Whom to serve, and how much of the bond may be at stake for it. What is `None` is not bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Empty: everybody.
+    pub tenants_allow: BTreeSet<Address>,
+    pub tenants_deny: BTreeSet<Address>,
+    pub max_disputes_per_tenant: Option<u32>,
+    /// Seconds.
+    pub dispute_window: u64,
+    pub max_exposure: Option<Amount>,
+    pub daily_bid_budget: Option<Amount>,
 }
 
 /// Why the configuration makes no policy.
@@ -79,11 +97,29 @@ impl Policy {
             max_outstanding_bids: config.limits.max_outstanding_bids,
             max_limits: max_limits(config),
             storage_capacity: config.kubernetes.storage_capacity.map(|bytes| bytes.0),
+            filter: Filter::new(&config.filter, decimals)?,
+            paused: config.bidding.paused,
+            no_leases_past: config.bidding.no_leases_past.map(|moment| Timestamp(moment.0)),
         };
         if policy.no_show_penalty > policy.max_slash {
             return Err(PolicyError::PenaltyAboveSlash);
         }
         Ok(policy)
+    }
+}
+
+impl Filter {
+    fn new(config: &config::Filter, decimals: u8) -> Result<Self, pricing::Error> {
+        let amount =
+            |key, value: Option<_>| value.map(|value| parse_amount(key, value, decimals)).transpose();
+        Ok(Self {
+            tenants_allow: config.tenants_allow.clone(),
+            tenants_deny: config.tenants_deny.clone(),
+            max_disputes_per_tenant: config.max_disputes_per_tenant,
+            dispute_window: config.dispute_window.0,
+            max_exposure: amount("filter.max_exposure", config.max_exposure)?,
+            daily_bid_budget: amount("filter.daily_bid_budget", config.daily_bid_budget)?,
+        })
     }
 }
 

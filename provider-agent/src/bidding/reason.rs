@@ -5,6 +5,17 @@ use market::{Amount, Dimension, Tier, Timestamp};
 /// One reason against a bid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeclineReason {
+    /// The provider makes no new bids.
+    Paused,
+    /// The tenant is on the list of those that are not served.
+    TenantDenied,
+    /// There is a list of those that are served, and the tenant is not on it.
+    TenantNotAllowed,
+    /// The tenant disputed too many of its leases here lately.
+    TenantDisputes {
+        disputes: u32,
+        maximum: u32,
+    },
     /// Another token than the deployment's.
     TokenNotAccepted,
     /// Bids are of no use any more.
@@ -27,6 +38,11 @@ pub enum DeclineReason {
     DurationTooLong {
         wanted: u32,
         maximum: u32,
+    },
+    /// The lease could last until after a planned maintenance begins.
+    PastMaintenance {
+        latest_end: Timestamp,
+        maintenance: Timestamp,
     },
     ResourceNotSold {
         dimension: Dimension,
@@ -76,12 +92,22 @@ pub enum DeclineReason {
     TooManyOutstandingBids {
         maximum: u32,
     },
+    /// Leases, bids and this bid together would lock too much of the bond.
+    ExposureTooHigh {
+        exposure: Amount,
+        maximum: Amount,
+    },
+    /// The bids of a day and this one together put too much at stake.
+    BidBudgetSpent {
+        needed: Amount,
+        budget: Amount,
+    },
 }
 
 /// Whether waiting may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// The order itself stands against it.
+    /// The order itself, or what was configured, stands against it as long as this process runs.
     Final,
     /// Another moment may differ: capacity, money, the registry.
     Passing,
@@ -91,6 +117,10 @@ impl DeclineReason {
     /// The label of `agent_declines_total`.
     pub fn label(&self) -> &'static str {
         match self {
+            Self::Paused => "paused",
+            Self::TenantDenied => "tenant_denied",
+            Self::TenantNotAllowed => "tenant_not_allowed",
+            Self::TenantDisputes { .. } => "tenant_disputes",
             Self::TokenNotAccepted => "token_not_accepted",
             Self::OrderExpired { .. } => "order_expired",
             Self::RequirementsInvalid => "requirements_invalid",
@@ -98,6 +128,7 @@ impl DeclineReason {
             Self::AttributeMissing { .. } => "attribute_missing",
             Self::AttributeDiffers { .. } => "attribute_differs",
             Self::DurationTooLong { .. } => "duration_too_long",
+            Self::PastMaintenance { .. } => "past_maintenance",
             Self::ResourceNotSold { .. } => "resource_not_sold",
             Self::LimitExceeded { .. } => "limit_exceeded",
             Self::GpuNotWhole => "gpu_not_whole",
@@ -115,19 +146,25 @@ impl DeclineReason {
             Self::BondBelowMinimum { .. } => "bond_below_minimum",
             Self::BondLocked { .. } => "bond_locked",
             Self::TooManyOutstandingBids { .. } => "too_many_outstanding_bids",
+            Self::ExposureTooHigh { .. } => "exposure_too_high",
+            Self::BidBudgetSpent { .. } => "bid_budget_spent",
         }
     }
 
     /// Whether waiting may help.
     pub fn outlook(&self) -> Outlook {
         match self {
-            Self::TokenNotAccepted
+            Self::Paused
+            | Self::TenantDenied
+            | Self::TenantNotAllowed
+            | Self::TokenNotAccepted
             | Self::OrderExpired { .. }
             | Self::RequirementsInvalid
             | Self::TierNotOffered { .. }
             | Self::AttributeMissing { .. }
             | Self::AttributeDiffers { .. }
             | Self::DurationTooLong { .. }
+            | Self::PastMaintenance { .. }
             | Self::ResourceNotSold { .. }
             | Self::LimitExceeded { .. }
             | Self::GpuNotWhole
@@ -144,7 +181,10 @@ impl DeclineReason {
             | Self::OperatorKeyExpired { .. }
             | Self::BondBelowMinimum { .. }
             | Self::BondLocked { .. }
-            | Self::TooManyOutstandingBids { .. } => Outlook::Passing,
+            | Self::TooManyOutstandingBids { .. }
+            | Self::TenantDisputes { .. }
+            | Self::ExposureTooHigh { .. }
+            | Self::BidBudgetSpent { .. } => Outlook::Passing,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One case that gets a bid, and every reason that stops it.
 
+mod filter;
+
 use std::collections::BTreeMap;
 
 use market::{
@@ -93,11 +95,15 @@ pub(crate) fn policy() -> Policy {
         max_outstanding_bids: 3,
         max_limits: Limits([u64::MAX; 8]).with(Dimension::Egress, 1_000_000),
         storage_capacity: None,
+        filter: Filter::default(),
+        paused: false,
+        no_leases_past: None,
     }
 }
 
 pub(crate) fn facts() -> Facts {
     Facts {
+        block: NOW.0,
         tenant_available: Amount(2_000_000),
         standing: Standing {
             activity: Activity::Active,
@@ -106,6 +112,7 @@ pub(crate) fn facts() -> Facts {
             bid_epoch: 9,
             bond: Amount(1000),
             free_bond: Amount(800),
+            locked: Amount(200),
         },
     }
 }
@@ -133,6 +140,8 @@ struct Setting {
     facts: Facts,
     outstanding: u32,
     held_against: Option<Amount>,
+    disputes: u32,
+    at_stake: AtStake,
 }
 
 fn decision(spoil: impl FnOnce(&mut Setting)) -> BidDecision {
@@ -144,6 +153,8 @@ fn decision(spoil: impl FnOnce(&mut Setting)) -> BidDecision {
         facts: facts(),
         outstanding: 0,
         held_against: None,
+        disputes: 0,
+        at_stake: AtStake::default(),
     };
     spoil(&mut setting);
     let inventory = Inventory::new(&setting.cluster, setting.policy.storage_capacity, &[]);
@@ -156,6 +167,8 @@ fn decision(spoil: impl FnOnce(&mut Setting)) -> BidDecision {
         facts: &setting.facts,
         outstanding: setting.outstanding,
         held_against: setting.held_against,
+        disputes: setting.disputes,
+        at_stake: setting.at_stake,
         now: NOW,
     })
 }
@@ -321,18 +334,24 @@ fn a_rate_that_the_chain_cannot_hold_is_declined() {
 #[test]
 fn all_reasons_are_reported_in_the_order_of_the_checks() {
     let declined = decision(|s| {
+        s.policy.paused = true;
+        s.policy.filter.tenants_deny = [s.order.tenant].into();
         s.order.token = Address::ZERO;
         s.requirements.tier = Tier::Sandboxed;
+        s.policy.filter.max_exposure = Some(Amount(0));
         s.held_against = Some(Amount(5));
         s.facts.standing.activity = Activity::Inactive;
     });
     assert_eq!(
         declined,
         BidDecision::Decline(vec![
+            DeclineReason::Paused,
+            DeclineReason::TenantDenied,
             DeclineReason::TokenNotAccepted,
             DeclineReason::TierNotOffered { tier: Tier::Sandboxed },
             DeclineReason::TenantDoesNotSign { unsigned: Amount(5) },
             DeclineReason::ProviderInactive,
+            DeclineReason::ExposureTooHigh { exposure: Amount(250), maximum: Amount(0) },
         ])
     );
 }

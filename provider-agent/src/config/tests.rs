@@ -15,6 +15,7 @@ fn the_minimal_example_takes_every_default() {
     assert_eq!(config.terms, Terms::default());
     assert_eq!(config.offer, Offer::default());
     assert_eq!(config.limits, Limits::default());
+    assert_eq!((config.bidding, &config.filter), (Bidding::default(), &Filter::default()));
     assert_eq!(config.settlement, Settlement::default());
     assert_eq!(config.kubernetes, Kubernetes::default());
     assert_eq!(config.admin, Admin::default());
@@ -33,6 +34,8 @@ fn the_maximal_example_sets_every_key() {
         [6, 2, 7, 4, 1, 10]
     );
     assert_eq!(["terms", "offer", "limits", "settlement", "resync", "series"].map(keys), [11, 3, 5, 8, 1, 3]);
+    assert_eq!(["bidding", "filter"].map(keys), [2, 6]);
+    assert_eq!(config.bidding.no_leases_past, Some(Moment(1_803_880_800)));
     assert_eq!(document["settlement"]["gate"].as_table().unwrap().len(), 5);
     assert_eq!(config.chain.deployment.map(|deployment| deployment.token_decimals), Some(6));
     assert_eq!(config.pricing.cpu_core_hour, Some(Decimal { mantissa: 1, scale: 2 }));
@@ -103,6 +106,10 @@ fn contradictions_name_the_key_and_the_way_out() {
         (
             format!("{MINIMAL}\n[series]\nhours = \"47h\"\n"),
             "series.hours: must be at least series.five_minutes, and at most 732d",
+        ),
+        (
+            format!("{MINIMAL}\n[filter]\nmax_exposure = \"10\"\n"),
+            "filter: max_exposure and daily_bid_budget add up terms.max_slash, so with 0 they would bound nothing",
         ),
         (format!("{MINIMAL}\n[offer]\ntiers = []\n"), "offer.tiers: offer at least one tier"),
     ];

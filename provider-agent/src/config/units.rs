@@ -1,4 +1,4 @@
-//! Human units of the configuration: durations, byte quantities and exact decimals. Nothing here is a float.
+//! Human units of the configuration: durations, moments, byte quantities and exact decimals. Nothing here is a float.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +12,9 @@ pub enum UnitError {
     /// Not a duration.
     #[error("`{0}` is not a duration: write a whole number and s, m, h or d, for example 90s or 36h")]
     Duration(String),
+    /// Not a moment.
+    #[error("`{0}` is not a moment since 1970: write RFC 3339, for example 2027-03-01T06:00:00Z")]
+    Moment(String),
     /// Not a byte quantity.
     #[error(
         "`{0}` is not a number of bytes: write a whole number and optionally K, M, G, T, Ki, Mi, Gi or Ti"
@@ -27,6 +30,10 @@ pub enum UnitError {
 /// A duration in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub u64);
+
+/// A moment in whole seconds since 1970, rounded down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub u64);
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +70,16 @@ impl FromStr for Seconds {
             .filter(|seconds| *seconds <= u64::from(u32::MAX))
             .map(Self)
             .ok_or_else(invalid)
+    }
+}
+
+impl FromStr for Moment {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let moment = text.parse::<jiff::Timestamp>().ok();
+        let seconds = moment.and_then(|moment| u64::try_from(moment.as_second()).ok());
+        seconds.map(Self).ok_or_else(|| UnitError::Moment(text.to_owned()))
     }
 }
 
@@ -132,7 +149,7 @@ macro_rules! deserialize_from_str {
     )*};
 }
 
-deserialize_from_str!(Seconds, Bytes, Decimal);
+deserialize_from_str!(Seconds, Moment, Bytes, Decimal);
 
 #[cfg(test)]
 mod tests {
@@ -148,7 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_has_an_offset() {
+        let parsed = ["2027-03-01T06:00:00Z", "2027-03-01T08:00:00.9+02:00"].map(str::parse::<Moment>);
+        assert_eq!(parsed, [Ok(Moment(1_803_880_800)), Ok(Moment(1_803_880_800))]);
+    }
+
+    #[test]
     fn malformed_values_are_refused() {
+        for text in ["", "2027-03-01", "2027-03-01T06:00:00", "1969-12-31T23:59:59Z", "1803880800"] {
+            assert_eq!(text.parse::<Moment>(), Err(UnitError::Moment(text.into())));
+        }
         for text in ["", "5", "m", "-5m", "5 m", "1.5h", "99999999999999999999s", "200000d"] {
             assert_eq!(text.parse::<Seconds>(), Err(UnitError::Duration(text.into())));
         }

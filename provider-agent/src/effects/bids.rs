@@ -27,9 +27,11 @@ impl Shared {
 
     async fn facts(&self, tenant: Address) -> Result<Facts, ClientError> {
         // One block for both reads, so that they agree.
-        let at = At::Block(self.chain.block(At::Latest).await?.hash);
+        let block = self.chain.block(At::Latest).await?;
+        let at = At::Block(block.hash);
         let provider = self.chain.provider_of(self.provider, at).await?;
         Ok(Facts {
+            block: block.number,
             tenant_available: self.chain.available(tenant, at).await?,
             standing: Standing {
                 activity: match provider.status {
@@ -41,6 +43,7 @@ impl Shared {
                 bid_epoch: provider.bid_epoch,
                 bond: provider.bond,
                 free_bond: provider.free_bond(),
+                locked: provider.locked,
             },
         })
     }
@@ -92,7 +95,7 @@ impl Shared {
             }
             Err(error) => {
                 tracing::warn!(%order, error = &error as &dyn std::error::Error, "failed to place a bid");
-                self.deliver(Event::BidFinished { lease, outcome: BidOutcome::Failed }).await;
+                self.deliver(Event::BidFinished { lease, outcome: error.outcome() }).await;
             }
         }
     }
@@ -130,4 +133,25 @@ enum PostBidError {
     Encode(#[source] ConvertError),
     #[error("failed to send the bid")]
     Send(#[source] SendError),
+}
+
+impl PostBidError {
+    fn outcome(&self) -> BidOutcome {
+        let Self::Send(error) = self else { return BidOutcome::Failed };
+        match error {
+            SendError::Failed { .. }
+            | SendError::Refused { .. }
+            | SendError::NonceTaken { .. }
+            | SendError::Gap { .. } => BidOutcome::Lost,
+            // Given up before a node was handed the transaction. What the journal holds of it may be sent by the next process, which hears of it
+            // as of every bid.
+            SendError::Rpc { .. }
+            | SendError::Reverted { .. }
+            | SendError::NoGas { .. }
+            | SendError::FeeTooHigh { .. }
+            | SendError::Journal { .. }
+            | SendError::TakenOver
+            | SendError::Stopped => BidOutcome::Failed,
+        }
+    }
 }
