@@ -42,8 +42,17 @@ pub fn step(state: &mut State, event: Event, now: Timestamp) -> Vec<Effect> {
         Event::Chain(news) => state.chain_news(news, now),
         Event::Head(head) => state.head_seen(head),
         Event::CaughtUp => state.caught_up(now),
-        Event::OrderAssessed { order, facts, cluster } => state.order_assessed(order, &facts, &cluster, now),
-        Event::OrderUnassessable { order } => state.order_unassessable(order, now),
+        Event::LogsRead { upto } => state.logs_read(upto),
+        // What an earlier process bid at last is not counted yet.
+        Event::OrderAssessed { order, inherited_by, .. } if !state.has_heard(inherited_by) => {
+            state.order_to_assess_again(order, now)
+        }
+        Event::OrderAssessed { order, facts, cluster, inherited_by: _ } => {
+            state.order_assessed(order, &facts, &cluster, now)
+        }
+        Event::OrderUnassessable { order } => {
+            state.order_to_assess_again(order, now.saturating_add(orders::REASSESS_AFTER))
+        }
         Event::OrderMissing { order } => state.order_missing(order, now),
         Event::OrderUnfetched { order } => state.order_unfetched(order),
         Event::BidFinished { lease, outcome } => state.bid_finished(lease, outcome, now),

@@ -12,7 +12,7 @@ mod warnings;
 use std::sync::Arc;
 
 use chain::{ChainClient, HotKey, TxSender};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::agent::{Effect, Event, Record, Telling};
@@ -45,6 +45,8 @@ pub struct Shared {
     pub agent: AgentHandle,
     pub metrics: Metrics,
     pub series: Series,
+    /// Height by which what an earlier process sent is done, once that is known.
+    pub inherited_by: OnceCell<u64>,
 }
 
 impl Effects {

@@ -53,8 +53,7 @@ impl Follow {
             let delivered = match found {
                 Ok(Followed::Progress { events, upto, head }) => {
                     held.push(upto.number, upto.timestamp, events);
-                    let is_complete = upto.number >= head.number;
-                    self.progress(&mut held, head, is_complete, &mut caught_up).await
+                    self.progress(&mut held, head, upto.number, &mut caught_up).await
                 }
                 Ok(Followed::Reorged { to }) => {
                     held.forget_above(to);
@@ -75,9 +74,10 @@ impl Follow {
         &self,
         held: &mut Held,
         head: chain::Block,
-        is_complete: bool,
+        upto: u64,
         caught_up: &mut bool,
     ) -> Result<(), Stopped> {
+        let is_complete = upto >= head.number;
         let gas_price = head.base_fee.unwrap_or_default();
         let news = Head { number: head.number, timestamp: head.timestamp, gas_price };
         self.agent.deliver(Event::Head(news)).await?;
@@ -88,6 +88,7 @@ impl Follow {
                 }
             }
         }
+        self.agent.deliver(Event::LogsRead { upto: held.delivered_up_to(upto) }).await?;
         if is_complete && !*caught_up {
             *caught_up = true;
             self.agent.deliver(Event::CaughtUp).await?;
@@ -178,6 +179,12 @@ impl Held {
         self.stretches.retain(|(_, _, events)| !events.is_empty());
     }
 
+    /// Up to where nothing waits any more, of what was read up to `read`.
+    fn delivered_up_to(&self, read: u64) -> u64 {
+        let waiting = self.stretches.front().and_then(|(_, _, events)| events.first());
+        waiting.map_or(read, |event| event.block_number.saturating_sub(1))
+    }
+
     fn take_up_to(&mut self, number: u64) -> Vec<(Timestamp, Vec<LoggedEvent>)> {
         let ready = self.stretches.iter().take_while(|(last, _, _)| *last <= number).count();
         self.stretches.drain(..ready).map(|(_, timestamp, events)| (timestamp, events)).collect()
@@ -208,7 +215,9 @@ mod tests {
         held.push(12, Timestamp(2), vec![event(11)]);
         held.forget_above(9);
         assert_eq!(held.take_up_to(8), vec![]);
+        assert_eq!(held.delivered_up_to(12), 7);
         assert_eq!(held.take_up_to(9), vec![(Timestamp(1), vec![event(8)])]);
+        assert_eq!(held.delivered_up_to(12), 12);
         assert_eq!(held.take_up_to(99), vec![]);
     }
 }

@@ -10,7 +10,7 @@ use chain::{ChainClient, Deployment, HotKey, Rpc, SenderConfig, TxSender};
 use gateway_api::auth::MAX_SKEW_SECONDS;
 use market::{Timestamp, U256, Windows};
 use telemetry::{AdminServer, CancellationToken, Checks, Registry};
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 
 use crate::agent::{Effect, Event, Rules, State, step};
 use crate::bidding::Policy;
@@ -95,6 +95,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         agent: agent.clone(),
         metrics: metrics.clone(),
         series: series.clone(),
+        inherited_by: OnceCell::new(),
     });
 
     let follow = Follow {

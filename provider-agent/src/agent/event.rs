@@ -18,6 +18,10 @@ pub enum Event {
     Chain(ChainNews),
     /// The newest block.
     Head(Head),
+    /// All logs up to this height were delivered.
+    LogsRead {
+        upto: u64,
+    },
     /// All logs up to the head were delivered once.
     CaughtUp,
     /// What the chain and the cluster say about an order that [`super::Effect::AssessOrder`] asked about.
@@ -25,6 +29,8 @@ pub enum Event {
         order: OrderHash,
         facts: Facts,
         cluster: ClusterSnapshot,
+        /// Height of a block by which everything that an earlier process sent was on chain or given up.
+        inherited_by: u64,
     },
     /// The chain or the cluster did not answer.
     OrderUnassessable {

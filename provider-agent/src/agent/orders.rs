@@ -10,7 +10,7 @@ use crate::bidding::{self, BidDecision, Case, DeclineReason, Facts, reason::Outl
 use crate::inventory::{ClusterSnapshot, Commitment, Inventory, Shown};
 
 /// How long an order that could not be bid on waits for another look.
-const REASSESS_AFTER: u64 = 30;
+pub(super) const REASSESS_AFTER: u64 = 30;
 /// A bid holds its capacity a little longer than it is valid, because the log of its acceptance may come late.
 pub(super) const ACCEPTANCE_LOG_GRACE: u64 = 60;
 /// The size of the book: more orders than this at a time are left to others. It bounds memory against a flood of logs.
@@ -186,11 +186,11 @@ impl State {
         }
     }
 
-    pub(super) fn order_unassessable(&mut self, hash: OrderHash, now: Timestamp) -> Vec<Effect> {
+    pub(super) fn order_to_assess_again(&mut self, hash: OrderHash, not_before: Timestamp) -> Vec<Effect> {
         if let Some(record) = self.orders.get_mut(&hash)
             && record.progress == Progress::Assessing
         {
-            record.progress = Progress::Due { not_before: now.saturating_add(REASSESS_AFTER) };
+            record.progress = Progress::Due { not_before };
         }
         Vec::new()
     }

@@ -43,6 +43,8 @@ pub struct Rules {
 pub struct State {
     pub(super) rules: Rules,
     pub(super) head: Option<Head>,
+    /// Height up to which all logs were heard.
+    pub(super) logs_read: u64,
     pub(super) caught_up: bool,
     pub(super) orders: BTreeMap<OrderHash, OrderRecord>,
     pub(super) bids: BTreeMap<LeaseId, OutstandingBid>,
@@ -87,6 +89,7 @@ impl State {
         Self {
             rules,
             head: None,
+            logs_read: 0,
             caught_up: false,
             orders: BTreeMap::new(),
             bids: BTreeMap::new(),
@@ -149,6 +152,16 @@ impl State {
     pub(super) fn head_seen(&mut self, head: Head) -> Vec<Effect> {
         self.head = Some(head);
         Vec::new()
+    }
+
+    pub(super) fn logs_read(&mut self, upto: u64) -> Vec<Effect> {
+        self.logs_read = upto;
+        Vec::new()
+    }
+
+    /// Whether all logs up to `height` were heard.
+    pub(super) fn has_heard(&self, height: u64) -> bool {
+        self.logs_read >= height
     }
 
     pub(super) fn caught_up(&mut self, now: Timestamp) -> Vec<Effect> {

@@ -86,7 +86,7 @@ fn order_posted(order: Order) -> Event {
 }
 
 fn assessed(order: OrderHash) -> Event {
-    Event::OrderAssessed { order, facts: facts(), cluster: cluster() }
+    Event::OrderAssessed { order, facts: facts(), cluster: cluster(), inherited_by: 0 }
 }
 
 /// The bid that the fixtures' order gets.

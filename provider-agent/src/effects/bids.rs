@@ -11,8 +11,10 @@ use crate::bidding::{Activity, Facts, Standing};
 
 impl Shared {
     pub(super) async fn assess_order(&self, order: OrderHash, tenant: Address) {
-        let event = match (self.facts(tenant).await, self.cache.snapshot()) {
-            (Ok(facts), Some(cluster)) => Event::OrderAssessed { order, facts, cluster },
+        let event = match (self.known(tenant).await, self.cache.snapshot()) {
+            (Ok((inherited_by, facts)), Some(cluster)) => {
+                Event::OrderAssessed { order, facts, cluster, inherited_by }
+            }
             (Ok(_), None) => {
                 tracing::warn!(%order, "cannot assess an order: the cluster was not read yet");
                 Event::OrderUnassessable { order }
@@ -23,6 +25,20 @@ impl Shared {
             }
         };
         self.deliver(event).await;
+    }
+
+    async fn known(&self, tenant: Address) -> Result<(u64, Facts), AssessError> {
+        let inherited_by = self.inherited_by().await?;
+        Ok((inherited_by, self.facts(tenant).await?))
+    }
+
+    /// Height of a block that was there when everything that an earlier process sent was on chain or given up.
+    async fn inherited_by(&self) -> Result<u64, AssessError> {
+        let wait = async || {
+            self.sender.ready().await.map_err(AssessError::Inherited)?;
+            Ok(self.chain.block(At::Latest).await?.number)
+        };
+        self.inherited_by.get_or_try_init(wait).await.copied()
     }
 
     async fn facts(&self, tenant: Address) -> Result<Facts, ClientError> {
@@ -120,6 +136,15 @@ impl Shared {
         let block = self.chain.block(At::Block(mined.block_hash)).await;
         Ok(block.map_or_else(|_| crate::clock::now(), |block| block.timestamp))
     }
+}
+
+/// Why an order cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+enum AssessError {
+    #[error("failed to wait for what an earlier process sent")]
+    Inherited(#[source] SendError),
+    #[error("failed to read the chain")]
+    Read(#[from] ClientError),
 }
 
 /// Why there is no new bid.

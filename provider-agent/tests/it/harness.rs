@@ -26,10 +26,11 @@ use telemetry::{CancellationToken, Checks, Registry};
 use testkit::TestMarket;
 use testkit::mock_api::MockApi;
 use testkit::test_market::quick;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinHandle;
 
 const NAMESPACE: &str = "leasehold-system";
+const JOURNAL: &str = "leasehold-agent-transactions";
 /// Ticks and looks come this often, so that tests do not wait.
 const TICK: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,6 +49,7 @@ services:
 pub(crate) struct Harness {
     pub(crate) handle: AgentHandle,
     api: MockApi,
+    metrics: Metrics,
     shutdown: CancellationToken,
     core: JoinHandle<()>,
 }
@@ -90,7 +92,7 @@ fn cluster() -> Result<ClusterCache> {
     Ok(ClusterCache::fixed(vec![node], vec![], Vec::<StorageClass>::new()))
 }
 
-fn config(market: &TestMarket) -> Result<Config> {
+fn config(market: &TestMarket, more: &str) -> Result<Config> {
     let deployment = market.deployment();
     let text = format!(
         "[chain]\nrpc_url = \"{}\"\nmax_head_age = \"30d\"\n\
@@ -98,7 +100,7 @@ fn config(market: &TestMarket) -> Result<Config> {
          [provider]\nowner = \"{}\"\noperator_key_file = \"/nowhere\"\n\
          [gateway]\npublic_url = \"https://127.0.0.1:8443\"\n\
          [pricing]\ncpu_core_hour = \"0.5\"\nmemory_gib_hour = \"0.5\"\negress_gib = \"0\"\n\
-         [terms]\nmax_slash = \"1\"\nno_show_penalty = \"0.1\"\n",
+         [terms]\nmax_slash = \"1\"\nno_show_penalty = \"0.1\"\n{more}",
         market.anvil.url(),
         deployment.chain_id,
         deployment.market,
@@ -117,12 +119,27 @@ impl Harness {
 
     /// Starts an agent whose node is the one that `chain` speaks to.
     pub(crate) async fn start_through(market: &TestMarket, chain: ChainClient) -> Result<Self> {
-        let config = config(market)?;
+        Self::start_on(market, chain, MockApi::new(), "").await
+    }
+
+    /// Starts an agent with further sections of configuration.
+    pub(crate) async fn start_with(market: &TestMarket, more: &str) -> Result<Self> {
+        Self::start_on(market, market.client.clone(), MockApi::new(), more).await
+    }
+
+    /// Kills this agent's core, and starts another agent of the same cluster that takes over the journal.
+    pub(crate) async fn replaced(self, market: &TestMarket, more: &str) -> Result<Self> {
+        self.core.abort();
+        self.shutdown.cancel();
+        Self::start_on(market, market.client.clone(), self.api.clone(), more).await
+    }
+
+    async fn start_on(market: &TestMarket, chain: ChainClient, api: MockApi, more: &str) -> Result<Self> {
+        let config = config(market, more)?;
         let deployment = *market.deployment();
         let policy = Policy::new(&config, market.operator.address(), deployment.token, 6)?;
         let windows = chain.windows(At::Latest).await?;
         let metrics = Metrics::new(&Registry::new())?;
-        let api = MockApi::new();
         let (messages, inbox) = mpsc::channel(QUEUE);
         let handle = AgentHandle::new(messages);
         let shutdown = CancellationToken::new();
@@ -132,7 +149,7 @@ impl Harness {
                 deployment,
                 market.operator.clone(),
                 quick(),
-                ConfigMapJournal::new(api.client(), NAMESPACE, &config.kubernetes.journal),
+                ConfigMapJournal::new(api.client(), NAMESPACE, JOURNAL),
             ),
             chain: chain.clone(),
             key: market.operator.clone(),
@@ -143,6 +160,7 @@ impl Harness {
             agent: handle.clone(),
             metrics: metrics.clone(),
             series: Series::none(),
+            inherited_by: OnceCell::new(),
         });
         let follow = Follow {
             rpc: chain.rpc().clone(),
@@ -159,14 +177,30 @@ impl Harness {
         tokio::spawn(follow.run(shutdown.clone()));
         tokio::spawn(tick(handle.clone(), shutdown.clone()));
         let state = State::new(rules(&config, policy, &chain, windows)?);
-        let core = Core::new(state, effects, metrics, 6);
+        let core = Core::new(state, effects, metrics.clone(), 6);
         let core = tokio::spawn(core.run(inbox, shutdown.clone()));
-        Ok(Self { handle, api, shutdown, core })
+        Ok(Self { handle, api, metrics, shutdown, core })
     }
 
     pub(crate) async fn stop(self) -> Result<()> {
         self.shutdown.cancel();
         Ok(self.core.await?)
+    }
+
+    /// How often an order was declined for a reason.
+    pub(crate) fn declines(&self, reason: &str) -> u64 {
+        self.metrics.declines.with_label_values(&[reason]).get()
+    }
+
+    pub(crate) fn orders_seen(&self) -> u64 {
+        self.metrics.orders_seen.get()
+    }
+
+    /// Whether the journal of transactions has a value whose name begins so.
+    pub(crate) fn has_written_down(&self, prefix: &str) -> bool {
+        let journal = self.api.find(&format!("/api/v1/namespaces/{NAMESPACE}/configmaps/{JOURNAL}"));
+        let data = journal.as_ref().and_then(|journal| journal["data"].as_object());
+        data.is_some_and(|data| data.keys().any(|key| key.starts_with(prefix)))
     }
 
     pub(crate) fn compute_lease(&self, id: LeaseId) -> Result<Option<ComputeLease>> {

@@ -1,10 +1,11 @@
 //! The core with its real effects, on a real chain and a recorded Kubernetes API.
 
+mod filter;
 mod harness;
 
 use anyhow::{Context, Result};
-use chain::ChainClient;
 use chain::rpc::At;
+use chain::{ChainClient, HotKey};
 use harness::{Harness, eventually, manifest_bytes, requirements};
 use market::{Amount, B256, LeaseId, LeaseState, SignedBid, Statement, Timestamp};
 use provider_agent::agent::{Answer, Refusal};
@@ -19,11 +20,16 @@ async fn market() -> Result<TestMarket> {
 }
 
 async fn post_order(market: &TestMarket, nonce: u64) -> Result<market::OrderHash> {
+    post_order_of(market, &market.tenant, nonce).await
+}
+
+async fn post_order_of(market: &TestMarket, tenant: &HotKey, nonce: u64) -> Result<market::OrderHash> {
     let (mut order, _) = market.order(nonce).await?;
+    order.tenant = tenant.address();
     let encoded = chain::convert::encode_requirements(&requirements())?;
     order.requirements_hash = chain::convert::requirements_hash(&encoded);
     order.manifest_hash = manifest::manifest_hash(&B256::repeat_byte(1), &manifest_bytes());
-    market.run(&market.tenant, [market.client.calls().post_order(&order, encoded)?]).await?;
+    market.run(tenant, [market.client.calls().post_order(&order, encoded)?]).await?;
     Ok(market.client.eip712().order_digest(&order)?)
 }
 

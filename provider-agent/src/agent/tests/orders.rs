@@ -58,7 +58,8 @@ fn a_passing_reason_leads_to_another_look_and_a_final_one_does_not() {
     let mut state = ready();
     step(&mut state, order_posted(order()), NOW);
     let poor = crate::bidding::Facts { tenant_available: Amount(0), ..facts() };
-    let event = Event::OrderAssessed { order: order_hash(), facts: poor, cluster: cluster() };
+    let event =
+        Event::OrderAssessed { order: order_hash(), facts: poor, cluster: cluster(), inherited_by: 0 };
     let reasons = vec![DeclineReason::TenantUnderfunded { available: Amount(0), minimum: bid().min_deposit }];
     let declined = |reasons| vec![Effect::Record(Record::OrderDeclined { order: order_hash(), reasons })];
     assert_eq!(step(&mut state, event, NOW), declined(reasons));

@@ -116,3 +116,18 @@ fn a_dispute_counts_from_its_log_until_the_window_is_over() {
     step(&mut state, read(exact), NOW);
     assert_eq!((of(&state, tenant, NOW.0 + WINDOW - 1), of(&state, tenant, NOW.0 + WINDOW)), (1, 0));
 }
+
+#[test]
+fn no_bid_is_decided_before_the_logs_of_what_an_earlier_process_sent_were_heard() {
+    const INHERITED: u64 = 77;
+    let mut state = ready();
+    step(&mut state, order_posted(order()), NOW);
+    let (facts, cluster) = (facts(), cluster());
+    let assessed = Event::OrderAssessed { order: order_hash(), facts, cluster, inherited_by: INHERITED };
+    step(&mut state, Event::LogsRead { upto: INHERITED - 1 }, NOW);
+    assert_eq!(step(&mut state, assessed.clone(), NOW), vec![]);
+    step(&mut state, Event::LogsRead { upto: INHERITED }, NOW);
+    let again = Effect::AssessOrder { order: order_hash(), tenant: order().tenant };
+    assert_eq!(step(&mut state, Event::Tick, NOW), vec![again]);
+    assert!(matches!(step(&mut state, assessed, NOW).as_slice(), [Effect::PostBid { .. }]));
+}

@@ -134,7 +134,7 @@ impl Life {
                     node.allocatable.pods *= 1000;
                 }
                 cluster.ephemeral_storage_bytes *= 1000;
-                self.tell(Event::OrderAssessed { order, facts, cluster });
+                self.tell(Event::OrderAssessed { order, facts, cluster, inherited_by: 0 });
             }
             Happening::Accept(which) => {
                 self.pass(1);
