@@ -128,11 +128,17 @@ fn read(lease: Lease) -> Event {
     Event::LeasesRead(vec![(id(), lease)])
 }
 
-/// A core with one lease of ours, open on chain, without an object yet; with what it did about it.
-fn with_open_lease() -> (State, Vec<Effect>) {
+/// A core that has just decided to bid.
+fn with_bid() -> State {
     let mut state = ready();
     step(&mut state, order_posted(order()), NOW);
     step(&mut state, assessed(order_hash()), NOW);
+    state
+}
+
+/// A core with one lease of ours, open on chain, without an object yet; with what it did about it.
+fn with_open_lease() -> (State, Vec<Effect>) {
+    let mut state = with_bid();
     assert_eq!(step(&mut state, opened(), NOW), vec![Effect::ReadLeases(vec![id()])]);
     let effects = step(&mut state, read(lease(LeaseState::Open)), NOW);
     (state, effects)

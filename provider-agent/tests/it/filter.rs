@@ -1,8 +1,8 @@
 //! Whom the owner does not serve, and what a process that died had staked.
 
 use anyhow::Result;
-use chain::HotKey;
-use market::Amount;
+use chain::{At, HotKey};
+use market::{Amount, LeaseState, Usage};
 use testkit::TestMarket;
 
 use crate::harness::{Harness, eventually};
@@ -63,5 +63,43 @@ async fn a_bid_that_a_killed_process_left_on_its_way_uses_up_the_budget_of_the_n
     let agent = Harness::start_with(&market, &settings).await?;
     declined(&agent, "bid_budget_spent").await?;
     assert_eq!(market.client.bids_for(second).await?, vec![]);
+    agent.stop().await
+}
+
+/// A lease that nobody's posted bid led to, because its bid was signed elsewhere, and that its tenant disputes.
+async fn dispute_a_lease_of_elsewhere(market: &TestMarket) -> Result<()> {
+    let calls = market.client.calls();
+    let order = post_order(market, 1).await?;
+    let (lease, signed) = market.operator.sign_bid(&market.client.eip712(), market.bid(order, 1).await?)?;
+    let open = calls.open_lease(&signed, market.session.address(), Amount(10_000_000))?;
+    market.run(&market.tenant, [open]).await?;
+    market.run(&market.operator, [calls.confirm(&[lease])]).await?;
+    market.anvil.pass(1200).await?;
+    let usage = Usage(signed.bid.limits.0.map(|limit| u128::from(limit) * 1000));
+    market.run(&market.operator, [calls.claim(&[(signed.bid, usage)])?]).await?;
+    market.run(&market.tenant, [calls.dispute(&signed.bid, Amount::ZERO)?]).await?;
+    assert_eq!(market.client.lease(lease, At::Latest).await?.state, LeaseState::Disputed);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dispute_what_it_locks_and_a_bid_that_was_signed_elsewhere_are_heard_from_the_chain() -> Result<()>
+{
+    let market = market().await?;
+    // It stakes five tokens, and the agent's own bid would stake one more.
+    dispute_a_lease_of_elsewhere(&market).await?;
+    let bounded = |disputes: u32, tokens: u32| {
+        format!(
+            "[filter]\nmax_disputes_per_tenant = {disputes}\nmax_exposure = \"{tokens}\"\ndaily_bid_budget = \"{tokens}\"\n"
+        )
+    };
+    let agent = Harness::start_with(&market, &bounded(0, 5)).await?;
+    for reason in ["tenant_disputes", "exposure_too_high", "bid_budget_spent"] {
+        declined(&agent, reason).await?;
+    }
+    agent.stop().await?;
+
+    let agent = Harness::start_with(&market, &bounded(1, 6)).await?;
+    eventually("a bid", async || Ok(agent.bids_placed() == 1)).await?;
     agent.stop().await
 }

@@ -192,6 +192,10 @@ impl Harness {
         self.metrics.declines.with_label_values(&[reason]).get()
     }
 
+    pub(crate) fn bids_placed(&self) -> u64 {
+        self.metrics.bids_placed.get()
+    }
+
     pub(crate) fn orders_seen(&self) -> u64 {
         self.metrics.orders_seen.get()
     }

@@ -123,9 +123,7 @@ fn an_outstanding_bid_holds_its_capacity_until_it_can_no_longer_be_accepted() {
 
 #[test]
 fn a_bid_that_could_not_be_posted_frees_its_capacity_and_is_tried_again() {
-    let mut state = ready();
-    step(&mut state, order_posted(order()), NOW);
-    step(&mut state, assessed(order_hash()), NOW);
+    let mut state = with_bid();
     let failed = Event::BidFinished { lease: id(), outcome: BidOutcome::Failed };
     assert_eq!(step(&mut state, failed, NOW), vec![]);
     assert!(state.bids.is_empty());

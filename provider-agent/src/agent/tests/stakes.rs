@@ -16,14 +16,6 @@ fn finished(outcome: BidOutcome) -> Event {
     Event::BidFinished { lease: id(), outcome }
 }
 
-/// A core that has just decided to bid.
-fn with_bid() -> State {
-    let mut state = ready();
-    step(&mut state, order_posted(order()), NOW);
-    step(&mut state, assessed(order_hash()), NOW);
-    state
-}
-
 #[test]
 fn a_bid_is_offered_while_it_can_be_accepted_and_counts_for_a_day_after() {
     let state = with_bid();
