@@ -101,7 +101,7 @@ async fn tell(ctx: &Context, finding: &Finding, period: Duration) {
         Enforcement::Unchecked | Enforcement::Pending => return,
         Enforcement::Enforced { .. } if matches!(before, Enforcement::Enforced { .. }) => return,
         Enforcement::Enforced { .. } => {
-            (EventType::Normal, "NetworkEnforced", "network policies are enforced".to_owned())
+            (EventType::Normal, crd::reason::NETWORK_ENFORCED, "network policies are enforced".to_owned())
         }
         Enforcement::Open(open) => (
             EventType::Warning,
@@ -116,7 +116,7 @@ async fn tell(ctx: &Context, finding: &Finding, period: Duration) {
         type_,
         reason: reason.to_owned(),
         note: Some(note.chars().take(1000).collect()),
-        action: "ProveNetwork".to_owned(),
+        action: crd::reason::PROVE_NETWORK.to_owned(),
         secondary: None,
     };
     if let Err(error) = ctx.recorder.publish(&event, &ourselves(ctx)).await {

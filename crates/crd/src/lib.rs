@@ -17,6 +17,7 @@ pub mod host_claim;
 pub mod isolation_policy;
 pub mod labels;
 pub mod name;
+pub mod node;
 pub mod reason;
 pub mod storage_class;
 

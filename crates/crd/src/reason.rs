@@ -34,6 +34,10 @@ pub const IMAGE_TOO_LARGE: &str = "ImageTooLarge";
 pub const IMAGES_PENDING: &str = "ImagesPending";
 /// The network canary has not spoken yet.
 pub const NETWORK_PENDING: &str = "NetworkPending";
+/// Action of the Events by which the network canary tells what it found.
+pub const PROVE_NETWORK: &str = "ProveNetwork";
+/// Every connection that network policies forbid was refused.
+pub const NETWORK_ENFORCED: &str = "NetworkEnforced";
 /// A connection that network policies forbid got through.
 pub const NETWORK_NOT_ENFORCED: &str = "NetworkNotEnforced";
 /// Whether network policies are enforced could not be found out.

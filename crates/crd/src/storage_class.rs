@@ -33,7 +33,8 @@ pub fn is_for_leases(class: &StorageClass) -> bool {
     is_dynamic(class) && reclaim_policy(class) == "Delete"
 }
 
-fn is_default(class: &StorageClass) -> bool {
+/// Whether the class says that it is the default; several may.
+pub fn is_default(class: &StorageClass) -> bool {
     let annotations = class.annotations();
     DEFAULT_CLASS_ANNOTATIONS.iter().any(|name| annotations.get(*name).is_some_and(|value| value == "true"))
 }

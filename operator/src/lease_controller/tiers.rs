@@ -5,14 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use crd::node::{has_handler, has_labels, has_user_namespaces, is_cordoned, reports_handlers};
 use k8s_openapi::{
-    api::{
-        core::v1::{Node, NodeRuntimeHandler},
-        node::v1::RuntimeClass,
-    },
+    api::{core::v1::Node, node::v1::RuntimeClass},
     apimachinery::pkg::api::resource::Quantity,
 };
-use kube::ResourceExt;
 use market::Tier;
 
 use crate::{meter::quantity, settings::Settings};
@@ -127,7 +124,9 @@ impl Tiers {
                 Some(Unavailable::NotSold { tier, offered: offered.join(", ") })
             }
             Tier::Strict => None,
-            Tier::Userns => (!have_user_namespaces(&nodes)).then_some(Unavailable::NoUserNamespaces),
+            Tier::Userns => {
+                (!nodes.iter().any(|node| has_user_namespaces(node))).then_some(Unavailable::NoUserNamespaces)
+            }
             Tier::Sandboxed => match class {
                 None => Some(Unavailable::NoRuntimeClass { name: name.clone() }),
                 Some(class) => (!have_handler(&nodes, &class.handler)).then(|| {
@@ -158,27 +157,12 @@ impl Tiers {
 }
 
 fn is_for_tenants(node: &Node, settings: &Settings) -> bool {
-    let labels = node.labels();
-    let unschedulable = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
-    !unschedulable && settings.node_selector.0.iter().all(|(key, value)| labels.get(key) == Some(value))
-}
-
-/// The pods of the tier userns name no RuntimeClass, so only the default handler matters.
-fn have_user_namespaces(nodes: &[&Node]) -> bool {
-    nodes.iter().flat_map(|node| handlers(node)).any(|handler| {
-        handler.name.as_deref().unwrap_or_default().is_empty()
-            && handler.features.as_ref().and_then(|features| features.user_namespaces) == Some(true)
-    })
+    !is_cordoned(node) && has_labels(node, &settings.node_selector.0)
 }
 
 /// Nodes with an older runtime report no handlers at all; then the class is taken at its word.
 fn have_handler(nodes: &[&Node], wanted: &str) -> bool {
-    let mut reported = nodes.iter().flat_map(|node| handlers(node)).peekable();
-    reported.peek().is_none() || reported.any(|handler| handler.name.as_deref() == Some(wanted))
-}
-
-fn handlers(node: &Node) -> impl Iterator<Item = &NodeRuntimeHandler> {
-    node.status.iter().flat_map(|status| status.runtime_handlers.iter().flatten())
+    !nodes.iter().any(|node| reports_handlers(node)) || nodes.iter().any(|node| has_handler(node, wanted))
 }
 
 fn overhead(class: &RuntimeClass) -> Overhead {
