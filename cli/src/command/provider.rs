@@ -2,6 +2,7 @@
 
 mod bond;
 mod earnings;
+mod preflight;
 mod register;
 mod status;
 
@@ -10,6 +11,8 @@ pub(crate) use status::{not_registered, when};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// Check, without changing anything, whether a cluster can run Leasehold and what has to change first
+    Preflight(preflight::Args),
     /// Register with a bond, or bring the registration up to date
     Register(register::Args),
     /// Show a registration
@@ -35,6 +38,7 @@ impl Command {
 
 pub(crate) async fn run(context: &Context, command: Command) -> anyhow::Result<()> {
     match command {
+        Command::Preflight(args) => preflight::run(context, args).await,
         Command::Register(args) => register::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
         Command::Unbond(args) => bond::unbond(context, args).await,

@@ -18,7 +18,7 @@ const PURE: &[&str] = &["alloy", "axum", "hyper", "k8s-openapi", "kube", "reqwes
 /// Crates that only tests import.
 const FOR_TESTS: &[&str] = &["fake-kubelet", "testkit"];
 
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 19] = [
     Rule {
         name: "market",
         may: &[],
@@ -57,9 +57,11 @@ const RULES: [Rule; 18] = [
         may: &["chain", "crd", "gateway-api", "manifest", "market", "telemetry", "usage"],
         never: &[],
     },
+    // What it knows of a cluster it has read; it imports neither program that will run there.
+    Rule { name: "preflight", may: &["crd", "market"], never: &["axum"] },
     Rule {
         name: "leasehold",
-        may: &["chain", "gateway-api", "manifest", "market", "rewards", "usage"],
+        may: &["chain", "gateway-api", "manifest", "market", "preflight", "rewards", "usage"],
         never: &["k8s-openapi", "kube"],
     },
     Rule { name: "isolation-probe", may: &[], never: PURE },
