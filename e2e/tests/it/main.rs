@@ -18,6 +18,7 @@ mod meter;
 mod meters;
 mod operator;
 mod outage;
+mod preflight;
 mod process;
 mod running;
 mod tiers;
