@@ -21,9 +21,9 @@ pub(crate) struct Args {
     /// File with the addresses of the market's contracts
     #[arg(long, global = true, value_name = "FILE", env = "LEASEHOLD_DEPLOYMENT")]
     deployment: Option<PathBuf>,
-    /// URL of a node of the chain
-    #[arg(long, global = true, value_name = "URL", env = "LEASEHOLD_RPC")]
-    rpc: Option<Url>,
+    /// URL of a node of the chain; of several, with commas between, more than half must say the same
+    #[arg(long, global = true, value_name = "URL", env = "LEASEHOLD_RPC", value_delimiter = ',')]
+    rpc: Vec<Url>,
     /// File with your private key, mode 0600
     #[arg(long, global = true, value_name = "FILE", env = "LEASEHOLD_KEY_FILE")]
     key_file: Option<PathBuf>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alloy_primitives::Address;
 use anyhow::Context as _;
-use chain::rpc::At;
+use chain::rpc::{At, Rpc};
 use chain::{Call, ChainClient, Deployment, HotKey, LeaseOpened, Mined, SendError, SenderConfig, TxSender};
 use gateway_api::auth::Audience;
 use market::{LeaseId, Timestamp};
@@ -33,7 +33,8 @@ pub(crate) enum Confirmation {
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) deployment: Option<PathBuf>,
-    pub(crate) rpc: Option<Url>,
+    /// Nodes of the chain.
+    pub(crate) rpc: Vec<Url>,
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) home: Home,
     /// Form of a result that has lines.
@@ -58,14 +59,17 @@ impl Context {
     /// A checked connection to the chain.
     pub(crate) async fn chain(&self) -> anyhow::Result<ChainClient> {
         let deployment = self.deployment()?;
-        let missing = || {
-            Stop::new(Kind::Usage, "no node of the chain is chosen")
-                .advise("give --rpc URL or set LEASEHOLD_RPC to the address of a node")
+        if self.rpc.is_empty() {
+            let stop = Stop::new(Kind::Usage, "no node of the chain is chosen");
+            return Err(stop.advise("give --rpc URL or set LEASEHOLD_RPC to the address of a node").into());
+        }
+        let hosts: Vec<_> = self.rpc.iter().map(|url| url.host_str().unwrap_or_default()).collect();
+        let connect = async {
+            let rpc = Rpc::dial_several(self.rpc.iter().cloned(), Rpc::majority(self.rpc.len()))?;
+            let client = ChainClient::unchecked(rpc, deployment);
+            client.check().await.map(|()| client)
         };
-        let url = self.rpc.clone().ok_or_else(missing)?;
-        let shown = url.host_str().unwrap_or_default().to_owned();
-        let client = ChainClient::connect(url, deployment).await;
-        client.with_context(|| format!("failed to use the node at {shown} (--rpc)"))
+        connect.await.with_context(|| format!("failed to use the node at {} (--rpc)", hosts.join(", ")))
     }
 
     /// A checked connection to a node that is not behind.
@@ -152,7 +156,7 @@ impl Context {
 
     /// The gateway as the registry has it now, if a node was given and answers. A provider may move.
     async fn current_uri(&self, provider: Address) -> Option<String> {
-        self.rpc.as_ref()?;
+        self.rpc.first()?;
         let chain = self.chain().await.ok()?;
         chain.provider_record(provider).await.ok()?.map(|record| record.uri)
     }

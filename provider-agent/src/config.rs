@@ -4,6 +4,7 @@
 //! `config-minimal.toml` and `config-maximal.toml` beside this crate are the documentation; tests load both.
 
 mod bidding;
+mod chain;
 mod filter;
 mod gate;
 mod pricing;
@@ -19,6 +20,7 @@ use market::Tier;
 use serde::Deserialize;
 
 pub use bidding::Bidding;
+pub use chain::{Chain, InlineDeployment};
 pub use filter::Filter;
 pub use gate::{Gate, ReclaimAfter, Suspending};
 pub use pricing::{Adjust, DurationStep, Pricing, UtilisationPoint};
@@ -83,38 +85,6 @@ pub struct Config {
     pub resync: Resync,
     #[serde(default)]
     pub series: Series,
-}
-
-/// How to reach the chain. Exactly one of `deployment_file` and `deployment` is given.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Chain {
-    pub rpc_url: url::Url,
-    pub deployment_file: Option<PathBuf>,
-    pub deployment: Option<InlineDeployment>,
-    #[serde(default = "defaults::poll_interval")]
-    pub poll_interval: Seconds,
-    /// Blocks that must lie on top of a block before its events are acted on.
-    #[serde(default)]
-    pub confirmations: u64,
-    /// A head older than this makes the agent unready and stops bidding.
-    #[serde(default = "defaults::max_head_age")]
-    pub max_head_age: Seconds,
-    /// Below this balance of the chain's own coin, in wei, the agent warns.
-    #[serde(default = "defaults::low_gas_balance_wei")]
-    pub low_gas_balance_wei: u64,
-}
-
-/// The addresses of a deployment, in the file itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InlineDeployment {
-    pub chain_id: u64,
-    pub market: Address,
-    pub registry: Address,
-    pub token: Address,
-    pub token_decimals: u8,
-    pub deployed_block: u64,
 }
 
 /// Who sells.
@@ -289,8 +259,8 @@ impl Config {
 
     fn check(&self) -> Result<(), Error> {
         let contradiction = |path, reason| Err(Error::Contradiction { path, reason });
-        if self.chain.deployment_file.is_some() == self.chain.deployment.is_some() {
-            return contradiction("chain", "give exactly one of deployment_file and deployment");
+        if let Some((path, reason)) = self.chain.contradiction() {
+            return contradiction(path, reason);
         }
         if self.gateway.certificate_file.is_some() != self.gateway.key_file.is_some() {
             return contradiction("gateway", "give both certificate_file and key_file, or neither");
@@ -416,18 +386,6 @@ mod defaults {
     //! Defaults of keys whose section has required keys beside them.
 
     use super::{Ipv4Addr, Seconds, SocketAddr};
-
-    pub(super) fn poll_interval() -> Seconds {
-        Seconds(2)
-    }
-
-    pub(super) fn max_head_age() -> Seconds {
-        Seconds(120)
-    }
-
-    pub(super) fn low_gas_balance_wei() -> u64 {
-        10_000_000_000_000_000
-    }
 
     pub(super) fn gateway_listen() -> SocketAddr {
         SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443))

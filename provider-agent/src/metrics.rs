@@ -1,5 +1,8 @@
 //! The agent's metrics. Labels are closed enums; no ids, no names, no error texts.
 
+use std::sync::Arc;
+
+use chain::{NodeDeed, NodeWatch};
 use gateway_api::RefusalReason;
 use prometheus::core::Collector;
 use prometheus::{
@@ -18,6 +21,7 @@ pub struct Metrics {
     pub items_skipped: IntCounterVec,
     pub head_lag: IntGauge,
     pub head_number: IntGauge,
+    pub node_answers: IntCounterVec,
     pub leases: IntGauge,
     pub leases_running_out: IntGauge,
     pub gas_balance_low: IntGauge,
@@ -65,6 +69,11 @@ impl Metrics {
             )?,
             head_lag: gauge("agent_chain_head_lag_seconds", "Age of the newest block.")?,
             head_number: gauge("agent_chain_head_number", "Height of the newest block.")?,
+            node_answers: counters(
+                "agent_chain_node_answers_total",
+                "What the nodes of the chain did, by their place in the configuration.",
+                &["node", "outcome"],
+            )?,
             leases: gauge("agent_leases", "Leases that are not over.")?,
             leases_running_out: gauge(
                 "agent_leases_running_out_of_funds",
@@ -113,7 +122,29 @@ impl Metrics {
         for reason in RefusalReason::ALL {
             metrics.statement_refusals.with_label_values(&[reason.label()]).inc_by(0);
         }
+        let _first = metrics.watch_nodes(1);
         Ok(metrics)
+    }
+
+    /// Counts what each of so many nodes of the chain does, from zero on.
+    pub fn watch_nodes(&self, nodes: usize) -> NodeWatch {
+        let deeds = [NodeDeed::Answered, NodeDeed::Failed, NodeDeed::Contradicted];
+        let counter = |node: usize, deed| {
+            self.node_answers.with_label_values(&[node.to_string().as_str(), label(deed)])
+        };
+        let counters: Vec<_> = (0..nodes).map(|node| deeds.map(|deed| (deed, counter(node, deed)))).collect();
+        Arc::new(move |node, deed| {
+            let of_node = counters.get(node).into_iter().flatten();
+            of_node.filter(|(counted, _)| *counted == deed).for_each(|(_, counter)| counter.inc());
+        })
+    }
+}
+
+fn label(deed: NodeDeed) -> &'static str {
+    match deed {
+        NodeDeed::Answered => "answered",
+        NodeDeed::Failed => "failed",
+        NodeDeed::Contradicted => "contradicted",
     }
 }
 

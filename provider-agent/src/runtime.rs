@@ -56,7 +56,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let admin = AdminServer::bind(config.admin.listen).await?;
     let admin = tokio::spawn(admin.serve(registry, Checks::new(), ready, shutdown.clone()));
 
-    let rpc = Rpc::dial(config.chain.rpc_url.clone()).context("failed to prepare the chain connection")?;
+    let rpc = Rpc::dial_several(config.chain.nodes(), config.chain.quorum())
+        .context("failed to prepare the chain connection")?
+        .watched(metrics.watch_nodes(config.chain.nodes().len()));
     let chain = ChainClient::unchecked(rpc.clone(), deployment);
     let Some(windows) = connect(&chain, &chain_check, &shutdown).await else { return Ok(()) };
 

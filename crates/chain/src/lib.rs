@@ -30,7 +30,7 @@ pub use event::{ChainEvent, CloseReason, LeaseOpened, LoggedEvent, OrderPosted};
 pub use follower::{Cursor, FollowError, Followed, FollowerConfig, LogFollower};
 pub use revert::Revert;
 pub use rewards::{RewardsClient, RewardsError};
-pub use rpc::{At, Block, Rpc, RpcError};
+pub use rpc::{At, Block, NodeDeed, NodeWatch, Rpc, RpcError};
 pub use sender::{
     Journal, JournalEntry, JournalError, JournalFuture, Mined, Outcome, SendError, SenderConfig, TxSender,
 };

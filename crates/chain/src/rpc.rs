@@ -3,22 +3,24 @@
 //! Every answer comes from a node that may be wrong, behind, or somebody else's. Fields are parsed strictly;
 //! what a node sends beyond them is ignored, so that chains with fields of their own work too.
 
+mod answer;
+mod ballot;
 mod error;
-
-use std::time::Duration;
+mod node;
+mod panel;
 
 use alloy::primitives::{Address, B256, Bytes, TxKind, U64, U256};
-use alloy::rpc::client::RpcClient;
 use alloy::rpc::types::Log;
 use market::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-pub use error::RpcError;
+use node::Node;
+use panel::Panel;
 
-/// How long one request may take before it counts as failed.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub use error::RpcError;
+pub use panel::{NodeDeed, NodeWatch};
 
 /// Which state a read sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub struct Block {
     pub base_fee: Option<u128>,
 }
 
-#[derive(Deserialize)]
+#[derive(PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireBlock {
     number: U64,
@@ -137,40 +139,50 @@ pub enum LogRange {
     Block(B256),
 }
 
-/// A connection to one node.
+/// A connection to a node, or to several that are asked as one.
 #[derive(Clone, Debug)]
 pub struct Rpc {
-    client: RpcClient,
+    panel: Panel,
 }
 
 impl Rpc {
-    /// Prepares a connection. Nothing is sent yet.
-    ///
-    /// An `https` address needs a rustls provider; if the binary installed none, ring is installed here.
+    /// Prepares a connection to one node. Nothing is sent yet.
     pub fn dial(url: Url) -> Result<Self, RpcError> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Losing the race means that another thread installed one, which is as good.
-            let _installed = rustls::crypto::ring::default_provider().install_default();
+        Self::dial_several([url], 1)
+    }
+
+    /// Prepares connections to nodes of which `needed` must say the same before anything is believed.
+    pub fn dial_several(urls: impl IntoIterator<Item = Url>, needed: usize) -> Result<Self, RpcError> {
+        let nodes = urls.into_iter().map(Node::new).collect::<Result<Vec<_>, _>>()?;
+        if needed == 0 || needed > nodes.len() {
+            return Err(RpcError::Nodes("at least one node must agree, and no more than there are"));
         }
-        let http = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
-            .build()
-            .map_err(|source| RpcError::Dial(Box::new(source)))?;
-        Ok(Self { client: RpcClient::new_http_with_client(http, url) })
+        Ok(Self { panel: Panel::new(nodes, needed) })
+    }
+
+    /// Tells `watch` what each node does.
+    pub fn watched(self, watch: NodeWatch) -> Self {
+        Self { panel: self.panel.watched(watch) }
+    }
+
+    /// The fewest of several nodes that outvote all others.
+    pub fn majority(nodes: usize) -> usize {
+        nodes / 2 + 1
     }
 
     /// The id of the chain that the node follows.
     pub async fn chain_id(&self) -> Result<u64, RpcError> {
-        let id: U64 = self.request("eth_chainId", json!([])).await?;
+        let id: U64 = self.panel.agreed("eth_chainId", json!([])).await?;
         Ok(id.to())
     }
 
-    /// Refuses a node that follows another chain.
+    /// Refuses a node that follows another chain; of several, leaves such a node alone.
     pub async fn check_chain(&self, expected: u64) -> Result<(), RpcError> {
-        match self.chain_id().await? {
+        let is_right = |found: &U64| match found.to() {
             found if found == expected => Ok(()),
             found => Err(RpcError::WrongChain { expected, found }),
-        }
+        };
+        self.panel.expected("eth_chainId", json!([]), is_right).await
     }
 
     /// The newest block.
@@ -181,16 +193,28 @@ impl Rpc {
     /// A block that must exist.
     pub async fn block(&self, at: At) -> Result<Block, RpcError> {
         let found: Option<WireBlock> = match at {
-            At::Block(hash) => self.request("eth_getBlockByHash", json!([hash, false])).await?,
-            at => self.request("eth_getBlockByNumber", json!([at.param(), false])).await?,
+            At::Block(hash) => self.panel.agreed("eth_getBlockByHash", json!([hash, false])).await?,
+            at => {
+                let height = |block: &Option<WireBlock>| block.as_ref().map(|block| block.number);
+                self.panel.reached("eth_getBlockByNumber", json!([at.param(), false]), height).await?
+            }
         };
         found.map(Block::from).ok_or(RpcError::NoBlock)
+    }
+
+    /// The state that nodes can be compared at: of several, a block that enough of them have.
+    async fn fixed(&self, at: At) -> Result<At, RpcError> {
+        match at {
+            At::Block(_) => Ok(at),
+            at if self.panel.has_one() => Ok(at),
+            at => Ok(At::Block(self.block(at).await?.hash)),
+        }
     }
 
     /// The block at a height, if the node has it.
     pub async fn block_at(&self, number: u64) -> Result<Option<Block>, RpcError> {
         let found: Option<WireBlock> =
-            self.request("eth_getBlockByNumber", json!([U64::from(number), false])).await?;
+            self.panel.agreed("eth_getBlockByNumber", json!([U64::from(number), false])).await?;
         match found.map(Block::from) {
             Some(block) if block.number != number => {
                 Err(RpcError::Inconsistent("a block of another height than asked for"))
@@ -219,7 +243,7 @@ impl Rpc {
         if !topics.is_empty() {
             filter["topics"] = json!(topics);
         }
-        let logs: Vec<Log> = self.request("eth_getLogs", json!([filter])).await?;
+        let logs: Vec<Log> = self.panel.agreed("eth_getLogs", json!([filter])).await?;
         check_logs(&logs, addresses, topics, range)?;
         Ok(logs)
     }
@@ -250,12 +274,13 @@ impl Rpc {
 
     /// Runs a call without a transaction.
     pub async fn call(&self, call: &CallRequest, at: At) -> Result<Bytes, RpcError> {
-        self.request("eth_call", json!([call, at.param()])).await
+        let at = self.fixed(at).await?;
+        self.panel.agreed("eth_call", json!([call, at.param()])).await
     }
 
     /// Gas that a call would take as a transaction.
     pub async fn estimate_gas(&self, call: &CallRequest) -> Result<u64, RpcError> {
-        let gas: U64 = self.request("eth_estimateGas", json!([call])).await?;
+        let gas: U64 = self.panel.reached("eth_estimateGas", json!([call]), U64::to::<u64>).await?;
         Ok(gas.to())
     }
 
@@ -266,31 +291,34 @@ impl Rpc {
 
     /// The first nonce of an account that no transaction has used up to there.
     pub async fn nonce_at(&self, account: Address, at: At) -> Result<u64, RpcError> {
-        let nonce: U64 = self.request("eth_getTransactionCount", json!([account, at.param()])).await?;
+        let at = self.fixed(at).await?;
+        let nonce: U64 = self.panel.agreed("eth_getTransactionCount", json!([account, at.param()])).await?;
         Ok(nonce.to())
     }
 
     /// The first nonce of an account that no known transaction uses.
     pub async fn pending_nonce(&self, account: Address) -> Result<u64, RpcError> {
-        let nonce: U64 = self.request("eth_getTransactionCount", json!([account, "pending"])).await?;
+        let params = json!([account, "pending"]);
+        let nonce: U64 = self.panel.reached("eth_getTransactionCount", params, U64::to::<u64>).await?;
         Ok(nonce.to())
     }
 
     /// What the node suggests to pay above the base fee.
     pub async fn suggested_tip(&self) -> Result<u128, RpcError> {
-        let tip: U256 = self.request("eth_maxPriorityFeePerGas", json!([])).await?;
+        let tip: U256 = self.panel.reached("eth_maxPriorityFeePerGas", json!([]), |tip| *tip).await?;
         Ok(tip.saturating_to())
     }
 
     /// Hands a signed transaction to the network.
     pub async fn send_raw(&self, transaction: &[u8]) -> Result<B256, RpcError> {
         let encoded = Bytes::copy_from_slice(transaction);
-        self.request("eth_sendRawTransaction", json!([encoded])).await
+        self.panel.given("eth_sendRawTransaction", json!([encoded])).await
     }
 
     /// What came of a transaction, if it is in a block.
     pub async fn receipt(&self, transaction: B256) -> Result<Option<Receipt>, RpcError> {
-        let found: Option<Receipt> = self.request("eth_getTransactionReceipt", json!([transaction])).await?;
+        let found: Option<Receipt> =
+            self.panel.agreed("eth_getTransactionReceipt", json!([transaction])).await?;
         match found {
             Some(receipt) if receipt.transaction_hash != transaction => {
                 Err(RpcError::Inconsistent("the receipt of another transaction"))
@@ -301,21 +329,22 @@ impl Rpc {
 
     /// The code of a contract.
     pub async fn code(&self, address: Address) -> Result<Bytes, RpcError> {
-        self.request("eth_getCode", json!([address, "latest"])).await
+        let at = self.fixed(At::Latest).await?;
+        self.panel.agreed("eth_getCode", json!([address, at.param()])).await
     }
 
     /// What an account holds of the chain's own coin.
     pub async fn native_balance(&self, address: Address) -> Result<U256, RpcError> {
-        self.request("eth_getBalance", json!([address, "latest"])).await
+        let at = self.fixed(At::Latest).await?;
+        self.panel.agreed("eth_getBalance", json!([address, at.param()])).await
     }
 
-    /// Any other call, for development nodes and tests.
+    /// Any other call, to the first node; for development nodes and tests.
     pub async fn request<T>(&self, method: &'static str, params: Value) -> Result<T, RpcError>
     where
         T: serde::de::DeserializeOwned,
     {
-        let answer = self.client.request(method, params).await;
-        let answer: Value = answer.map_err(|source| RpcError::request(method, source))?;
+        let answer = self.panel.first(method, params).await?;
         serde_json::from_value(answer).map_err(|source| RpcError::Answer { method, source })
     }
 }

@@ -39,6 +39,8 @@ pub enum Fault {
     Garbage,
     /// The node answers every request with this result.
     Answer(Value),
+    /// The node answers every request of this method with this result.
+    AnswerTo(&'static str, Value),
     /// A gateway in front of the node answers with this status.
     Status(u16),
 }
@@ -131,6 +133,7 @@ async fn serve(client: TcpStream, upstream: &str, state: &Mutex<State>, gate: &G
         Fault::Garbage => (200, b"<html>not json".to_vec()),
         Fault::Status(status) => (status, b"busy".to_vec()),
         Fault::Answer(result) => (200, to_bytes(id, &result)),
+        Fault::AnswerTo(answered, result) if method == answered => (200, to_bytes(id, &result)),
         Fault::ChainId(chain) if method == "eth_chainId" => {
             (200, to_bytes(id, &json!(format!("{chain:#x}"))))
         }

@@ -80,6 +80,18 @@ fn contradictions_name_the_key_and_the_way_out() {
             "chain: give exactly one of deployment_file and deployment",
         ),
         (
+            MINIMAL.replace("rpc_url", "further_rpc_urls = [\"http://127.0.0.1:8545\"]\nrpc_url"),
+            "chain.further_rpc_urls: must not name rpc_url again: it would have two votes",
+        ),
+        (
+            MINIMAL.replace("rpc_url", "rpc_quorum = 2\nrpc_url"),
+            "chain.rpc_quorum: must be at least 1, and at most the number of nodes",
+        ),
+        (
+            MINIMAL.replace("rpc_url", "rpc_quorum = 0\nrpc_url"),
+            "chain.rpc_quorum: must be at least 1, and at most the number of nodes",
+        ),
+        (
             MINIMAL.replace("https://", "http://"),
             "gateway.public_url: must be https://HOST or https://HOST:PORT",
         ),

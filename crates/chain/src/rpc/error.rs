@@ -37,6 +37,32 @@ pub enum RpcError {
         /// The chain the node is on.
         found: u64,
     },
+    /// Nodes that are asked together contradict each other, and none of what they say is said by enough of them.
+    #[error("the nodes disagree about {method}: {needed} must say the same, at most {agreed} do")]
+    Disagreement {
+        /// The method.
+        method: &'static str,
+        /// How many must say the same.
+        needed: usize,
+        /// How many do.
+        agreed: usize,
+    },
+    /// Of the nodes that are asked together too few answer.
+    #[error("{needed} nodes must answer {method}, {answered} did")]
+    TooFew {
+        /// The method.
+        method: &'static str,
+        /// How many must answer.
+        needed: usize,
+        /// How many did.
+        answered: usize,
+        /// Why one of the others did not.
+        #[source]
+        source: Box<RpcError>,
+    },
+    /// There is no node to ask, or more must agree than there are.
+    #[error("{0}")]
+    Nodes(&'static str),
     /// The node does not have a block that it must have.
     #[error("the node does not have the block")]
     NoBlock,
@@ -61,7 +87,8 @@ impl RpcError {
     /// Whether the same request may well succeed later, on this node.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::Dial(_) | Self::WrongChain { .. } => false,
+            Self::Dial(_) | Self::WrongChain { .. } | Self::Nodes(_) => false,
+            Self::Disagreement { .. } | Self::TooFew { .. } => true,
             Self::NoBlock | Self::Inconsistent(_) | Self::Answer { .. } => true,
             Self::Request { source, .. } => match &**source {
                 Transport::ErrorResp(_) => self.revert().is_none(),
@@ -74,6 +101,7 @@ impl RpcError {
     /// Whether the node understood the request and refused it, for instance because it asks for too much.
     pub fn is_refused(&self) -> bool {
         match self {
+            Self::TooFew { source, .. } => source.is_refused(),
             Self::Request { source, .. } => match &**source {
                 Transport::ErrorResp(_) => true,
                 // Some providers refuse a wide range of logs with a bare status.

@@ -9,6 +9,7 @@ mod disputes;
 mod faults;
 mod journal;
 mod life_cycle;
+mod panel;
 mod reorgs;
 mod reverts;
 mod sending;
