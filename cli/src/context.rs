@@ -66,8 +66,7 @@ impl Context {
         let hosts: Vec<_> = self.rpc.iter().map(|url| url.host_str().unwrap_or_default()).collect();
         let connect = async {
             let rpc = Rpc::dial_several(self.rpc.iter().cloned(), Rpc::majority(self.rpc.len()))?;
-            let client = ChainClient::unchecked(rpc, deployment);
-            client.check().await.map(|()| client)
+            ChainClient::connect_through(rpc, deployment).await
         };
         connect.await.with_context(|| format!("failed to use the node at {} (--rpc)", hosts.join(", ")))
     }

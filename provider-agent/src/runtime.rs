@@ -58,7 +58,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let rpc = Rpc::dial_several(config.chain.nodes(), config.chain.quorum())
         .context("failed to prepare the chain connection")?
-        .watched(metrics.watch_nodes(config.chain.nodes().len()));
+        .watched(metrics.watch_nodes(config.chain.node_count()));
     let chain = ChainClient::unchecked(rpc.clone(), deployment);
     let Some(windows) = connect(&chain, &chain_check, &shutdown).await else { return Ok(()) };
 

@@ -127,7 +127,12 @@ pub struct ChainClient {
 impl ChainClient {
     /// Connects, and refuses a node that follows another chain or does not know the contracts.
     pub async fn connect(url: Url, deployment: Deployment) -> Result<Self, ClientError> {
-        let client = Self { rpc: Rpc::dial(url)?, deployment };
+        Self::connect_through(Rpc::dial(url)?, deployment).await
+    }
+
+    /// The same through nodes that are dialled already.
+    pub async fn connect_through(rpc: Rpc, deployment: Deployment) -> Result<Self, ClientError> {
+        let client = Self::unchecked(rpc, deployment);
         client.check().await?;
         Ok(client)
     }

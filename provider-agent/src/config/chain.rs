@@ -51,14 +51,18 @@ pub struct InlineDeployment {
 
 impl Chain {
     /// All nodes, in the order in which they are numbered.
-    pub fn nodes(&self) -> impl ExactSizeIterator<Item = Url> {
-        let urls: Vec<_> = std::iter::once(&self.rpc_url).chain(&self.further_rpc_urls).cloned().collect();
-        urls.into_iter()
+    pub fn nodes(&self) -> impl Iterator<Item = Url> {
+        std::iter::once(&self.rpc_url).chain(&self.further_rpc_urls).cloned()
+    }
+
+    /// How many nodes there are.
+    pub fn node_count(&self) -> usize {
+        1 + self.further_rpc_urls.len()
     }
 
     /// How many of the nodes must say the same.
     pub fn quorum(&self) -> usize {
-        self.rpc_quorum.unwrap_or_else(|| Rpc::majority(self.nodes().len()))
+        self.rpc_quorum.unwrap_or_else(|| Rpc::majority(self.node_count()))
     }
 
     /// What contradicts itself, with its path.
@@ -66,13 +70,13 @@ impl Chain {
         if self.deployment_file.is_some() == self.deployment.is_some() {
             return Some(("chain", "give exactly one of deployment_file and deployment"));
         }
-        if self.nodes().len() > MOST_NODES {
+        if self.node_count() > MOST_NODES {
             return Some(("chain.further_rpc_urls", "name at most eight, beside rpc_url"));
         }
         if self.further_rpc_urls.contains(&self.rpc_url) {
             return Some(("chain.further_rpc_urls", "must not name rpc_url again: it would have two votes"));
         }
-        if !(1..=self.nodes().len()).contains(&self.quorum()) {
+        if !(1..=self.node_count()).contains(&self.quorum()) {
             return Some(("chain.rpc_quorum", "must be at least 1, and at most the number of nodes"));
         }
         None

@@ -1,6 +1,6 @@
 //! Three nodes of which two must agree: one may do what it likes, and two may not.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
@@ -18,7 +18,7 @@ const LIE: &str = "0x00000000000000000000000000000000000000000000000000000000000
 struct Panel {
     nodes: Vec<FaultyRpc>,
     rpc: Rpc,
-    deeds: Arc<Mutex<BTreeMap<(usize, &'static str), u32>>>,
+    deeds: Arc<Mutex<HashMap<(usize, NodeDeed), u32>>>,
 }
 
 impl Panel {
@@ -27,15 +27,10 @@ impl Panel {
         for _ in 0..nodes {
             proxies.push(FaultyRpc::start(market.anvil.url()).await?);
         }
-        let deeds = Arc::new(Mutex::new(BTreeMap::new()));
+        let deeds = Arc::new(Mutex::new(HashMap::new()));
         let seen = Arc::clone(&deeds);
         let urls = proxies.iter().map(|node| node.url().parse()).collect::<Result<Vec<_>, _>>()?;
         let rpc = Rpc::dial_several(urls, Rpc::majority(nodes))?.watched(Arc::new(move |node, deed| {
-            let deed = match deed {
-                NodeDeed::Answered => "answered",
-                NodeDeed::Failed => "failed",
-                NodeDeed::Contradicted => "contradicted",
-            };
             *seen.lock().expect("nobody panics with it").entry((node, deed)).or_default() += 1;
         }));
         Ok(Self { nodes: proxies, rpc, deeds })
@@ -45,7 +40,7 @@ impl Panel {
         self.nodes.get(node).expect("no such node").set(fault);
     }
 
-    fn deeds(&self, node: usize, deed: &'static str) -> u32 {
+    fn deeds(&self, node: usize, deed: NodeDeed) -> u32 {
         self.deeds.lock().expect("nobody panics with it").get(&(node, deed)).copied().unwrap_or(0)
     }
 
@@ -109,8 +104,8 @@ async fn a_liar_is_named_and_one_that_only_lags_is_not() -> Result<()> {
         client.allowance(market.tenant.address(), market.deployment().market, At::Latest).await?,
         Amount(0)
     );
-    assert!(panel.deeds(0, "contradicted") > 0);
-    assert_eq!((panel.deeds(1, "contradicted"), panel.deeds(2, "contradicted")), (0, 0));
+    assert!(panel.deeds(0, NodeDeed::Contradicted) > 0);
+    assert_eq!((panel.deeds(1, NodeDeed::Contradicted), panel.deeds(2, NodeDeed::Contradicted)), (0, 0));
     Ok(())
 }
 
