@@ -2,7 +2,7 @@
 //!
 //! Read only. The watches restart by themselves; until each has listed once there is no snapshot, and no bid.
 
-use crd::ComputeLease;
+use crd::{ComputeLease, TenantNodes};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -22,21 +22,24 @@ pub struct ClusterCache {
     nodes: Store<Node>,
     pods: Store<Pod>,
     classes: Store<StorageClass>,
+    tenant_nodes: TenantNodes,
 }
 
 impl ClusterCache {
     /// Starts the watches.
-    pub fn start(client: &Client, shutdown: &CancellationToken) -> Self {
+    pub fn start(client: &Client, tenant_nodes: TenantNodes, shutdown: &CancellationToken) -> Self {
         Self {
             nodes: watch(client, shutdown),
             pods: watch(client, shutdown),
             classes: watch(client, shutdown),
+            tenant_nodes,
         }
     }
 
     /// A cluster that does not change, for tests and dry runs.
     pub fn fixed(nodes: Vec<Node>, pods: Vec<Pod>, classes: Vec<StorageClass>) -> Self {
-        Self { nodes: fixed(nodes), pods: fixed(pods), classes: fixed(classes) }
+        let (nodes, pods, classes) = (fixed(nodes), fixed(pods), fixed(classes));
+        Self { nodes, pods, classes, tenant_nodes: TenantNodes::default() }
     }
 
     /// The cluster now; `None` until everything was listed once.
@@ -49,6 +52,7 @@ impl ClusterCache {
             nodes.iter().map(AsRef::as_ref),
             pods.iter().map(AsRef::as_ref),
             classes.iter().map(AsRef::as_ref),
+            &self.tenant_nodes,
         ))
     }
 

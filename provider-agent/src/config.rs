@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::Address;
+use crd::TenantNodes;
 use market::Tier;
 use serde::Deserialize;
 
@@ -130,6 +131,8 @@ pub struct Kubernetes {
     pub journal: String,
     /// Storage that may be sold in this cluster. Default: the sum of the nodes' allocatable ephemeral storage.
     pub storage_capacity: Option<Bytes>,
+    /// Nodes that the operator puts leases on; only their room is sold.
+    pub tenant_nodes: TenantNodes,
 }
 
 /// The endpoint for probes and metrics, inside the cluster only.
@@ -311,6 +314,7 @@ impl Default for Kubernetes {
             cluster_domain: "cluster.local".into(),
             journal: "leasehold-agent-transactions".into(),
             storage_capacity: None,
+            tenant_nodes: TenantNodes::default(),
         }
     }
 }

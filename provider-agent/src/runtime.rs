@@ -64,7 +64,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 
     let kubernetes =
         kube::Client::try_default().await.context("failed to configure the Kubernetes client")?;
-    let cache = ClusterCache::start(&kubernetes, &shutdown);
+    let cache = ClusterCache::start(&kubernetes, config.kubernetes.tenant_nodes.clone(), &shutdown);
     let (messages, inbox) = mpsc::channel(QUEUE);
     let agent = AgentHandle::new(messages);
 

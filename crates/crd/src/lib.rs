@@ -20,6 +20,7 @@ pub mod name;
 pub mod node;
 pub mod reason;
 pub mod storage_class;
+pub mod tenant_nodes;
 
 pub use cause::{Cause, Party, Trouble};
 pub use compute_lease::{
@@ -36,6 +37,7 @@ pub use compute_lease::{
 pub use host_claim::{ComputeLeaseRef, HostClaim, HostClaimSpec};
 pub use isolation_policy::{GatewayRef, IsolationPolicy, IsolationPolicySpec, Writer};
 pub use name::{LeaseName, lease_name};
+pub use tenant_nodes::TenantNodes;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

@@ -1,43 +1,11 @@
 //! Which nodes a tenant's pod may be put on.
 
-use crd::node::{has_labels, is_cordoned, is_ready};
-use k8s_openapi::api::core::v1::{Node, Taint, Toleration};
+use crd::TenantNodes;
+use k8s_openapi::api::core::v1::Node;
 
-use crate::values::TenantNodes;
-
-/// Nodes that are ready and take a tenant's pod which tolerates no more than the operator makes it tolerate.
+/// Those of the nodes that take a tenant's pod.
 pub(crate) fn fitting<'a>(nodes: &'a [Node], wanted: &TenantNodes) -> Vec<&'a Node> {
-    nodes
-        .iter()
-        .filter(|node| has_labels(node, &wanted.selector) && is_ready(node) && !is_cordoned(node))
-        .filter(|node| repelling(node, wanted, &[]).is_none())
-        .collect()
-}
-
-/// The first taint that keeps a tenant's pod away, also if it tolerates these.
-pub(crate) fn repelling<'a>(
-    node: &'a Node,
-    wanted: &TenantNodes,
-    tolerated: &[Toleration],
-) -> Option<&'a Taint> {
-    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
-    taints
-        .filter(|taint| taint.effect != "PreferNoSchedule")
-        .filter(|taint| wanted.taint.is_empty() || taint.key != wanted.taint)
-        .find(|taint| !tolerated.iter().any(|one| tolerates(one, taint)))
-}
-
-/// As the scheduler sees it: an empty key or effect means any, and `Exists` any value.
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let any_or = |said: Option<&str>, real: &str| said.is_none_or(|said| said.is_empty() || said == real);
-    any_or(toleration.effect.as_deref(), &taint.effect)
-        && any_or(toleration.key.as_deref(), &taint.key)
-        && match toleration.operator.as_deref() {
-            Some("Exists") => true,
-            _ => {
-                toleration.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default()
-            }
-        }
+    nodes.iter().filter(|node| wanted.take(node)).collect()
 }
 
 /// `1 node` or `3 nodes`.
@@ -65,26 +33,6 @@ mod tests {
 
     use super::*;
     use crate::test_support::node;
-
-    #[test]
-    fn a_toleration_is_read_as_the_scheduler_reads_it() {
-        let taint = |effect: &str| Taint {
-            key: "sandbox".to_owned(),
-            value: Some("only".to_owned()),
-            effect: effect.to_owned(),
-            ..Taint::default()
-        };
-        let check = |toleration: serde_json::Value, effect: &str| {
-            tolerates(&serde_json::from_value(toleration).unwrap(), &taint(effect))
-        };
-        assert!(check(json!({"operator": "Exists"}), "NoExecute"));
-        assert!(check(json!({"key": "sandbox", "operator": "Exists", "effect": "NoSchedule"}), "NoSchedule"));
-        assert!(check(json!({"key": "sandbox", "value": "only"}), "NoSchedule"));
-        assert!(!check(json!({"key": "sandbox", "value": "other"}), "NoSchedule"));
-        assert!(!check(json!({"key": "sandbox"}), "NoSchedule"));
-        assert!(!check(json!({"key": "else", "operator": "Exists"}), "NoSchedule"));
-        assert!(!check(json!({"key": "sandbox", "operator": "Exists", "effect": "NoSchedule"}), "NoExecute"));
-    }
 
     #[test]
     fn of_many_nodes_three_are_named() {

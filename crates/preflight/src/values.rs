@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crd::TenantNodes;
 use serde::Deserialize;
 
 /// Why a file cannot be used as values.
@@ -63,16 +64,6 @@ impl Operator {
     pub fn sells(&self, tier: market::Tier) -> bool {
         self.tiers.iter().any(|name| name == tier.name())
     }
-}
-
-/// Nodes for leases.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct TenantNodes {
-    /// Labels that they have.
-    pub selector: BTreeMap<String, String>,
-    /// Key of the taint that keeps others away; empty for none.
-    pub taint: String,
 }
 
 /// Where HTTP services of leases appear.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crd::TenantNodes;
 use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -26,7 +27,7 @@ pub struct ClusterSnapshot {
     pub ephemeral_storage_bytes: u64,
 }
 
-/// A node that is ready, schedulable and without a repelling taint.
+/// A node that takes tenants' pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSnapshot {
     pub name: String,
@@ -47,8 +48,9 @@ pub fn snapshot<'a>(
     nodes: impl IntoIterator<Item = &'a Node>,
     pods: impl IntoIterator<Item = &'a Pod>,
     classes: impl IntoIterator<Item = &'a StorageClass>,
+    tenant_nodes: &TenantNodes,
 ) -> ClusterSnapshot {
-    let usable: Vec<&Node> = nodes.into_iter().filter(|node| takes_tenant_pods(node)).collect();
+    let usable: Vec<&Node> = nodes.into_iter().filter(|node| tenant_nodes.take(node)).collect();
     let ephemeral = usable.iter().filter_map(|node| {
         whole(node.status.as_ref()?.allocatable.as_ref()?.get("ephemeral-storage")?, Rounding::Down)
     });
@@ -61,20 +63,6 @@ pub fn snapshot<'a>(
     // First fit depends on the order, and a watch cache has none.
     snapshot.nodes.sort_by(|a, b| a.name.cmp(&b.name));
     snapshot
-}
-
-fn takes_tenant_pods(node: &Node) -> bool {
-    let ready = node
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref())
-        .is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"));
-    let spec = node.spec.as_ref();
-    let cordoned = spec.and_then(|spec| spec.unschedulable).unwrap_or(false);
-    let repelling = spec
-        .and_then(|spec| spec.taints.as_ref())
-        .is_some_and(|taints| taints.iter().any(|taint| taint.effect != "PreferNoSchedule"));
-    ready && !cordoned && !repelling
 }
 
 fn node_snapshot(node: &Node) -> NodeSnapshot {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crd::TenantNodes;
 use k8s_openapi::api::core::v1::{Node as KubeNode, Pod};
 use k8s_openapi::api::storage::v1::StorageClass;
 use market::{ServiceRequirements, Tier};
@@ -174,7 +175,7 @@ fn a_snapshot_holds_usable_nodes_and_pods_that_hold_resources() {
         allocatable: Resources { cpu_milli: 1900, memory_bytes: 3 << 30, gpus: 2, pods: 110 },
     };
     assert_eq!(
-        snapshot(&nodes, &pods, [&class]),
+        snapshot(&nodes, &pods, [&class], &TenantNodes::default()),
         ClusterSnapshot {
             nodes: vec![node("a"), node("b")],
             pods: vec![BoundPod {
@@ -186,7 +187,31 @@ fn a_snapshot_holds_usable_nodes_and_pods_that_hold_resources() {
             ephemeral_storage_bytes: 20 << 30,
         }
     );
-    assert_eq!(snapshot(&nodes, &pods, []).default_storage_class, DefaultStorageClass::Missing);
+    assert_eq!(
+        snapshot(&nodes, &pods, [], &TenantNodes::default()).default_storage_class,
+        DefaultStorageClass::Missing
+    );
+}
+
+#[test]
+fn only_the_room_of_tenants_nodes_is_sold() {
+    let taint = json!([{"key": "tenants", "effect": "NoSchedule"}]);
+    let nodes = [
+        kube_node("own", |node| {
+            node["metadata"]["labels"]["pool"] = json!("tenants");
+            node["spec"]["taints"] = taint.clone();
+        }),
+        kube_node("of-others", |_| {}),
+        kube_node("of-others-tainted", |node| node["spec"]["taints"] = taint.clone()),
+    ];
+    let selector = [("pool".to_owned(), "tenants".to_owned())].into();
+    let chosen = TenantNodes { selector, taint: "tenants".to_owned() };
+    let sold = |chosen: &TenantNodes| {
+        let ClusterSnapshot { nodes, ephemeral_storage_bytes, .. } = snapshot(&nodes, [], [], chosen);
+        (nodes.into_iter().map(|node| node.name).collect::<Vec<_>>(), ephemeral_storage_bytes)
+    };
+    assert_eq!(sold(&chosen), (vec!["own".to_owned()], 10 << 30));
+    assert_eq!(sold(&TenantNodes::default()), (vec!["of-others".to_owned()], 10 << 30));
 }
 
 #[test]
@@ -197,7 +222,8 @@ fn the_newest_default_class_counts_and_only_if_it_deletes() {
         serde_json::from_value(json!({"metadata": metadata, "provisioner": "x", "reclaimPolicy": policy}))
             .unwrap()
     };
-    let found = |classes: &[StorageClass]| snapshot([], [], classes).default_storage_class;
+    let found =
+        |classes: &[StorageClass]| snapshot([], [], classes, &TenantNodes::default()).default_storage_class;
     let [old, new] = ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"];
     let keeps = class("keeps", new, "Retain");
     assert_eq!(found(&[keeps, class("deletes", old, "Delete")]), DefaultStorageClass::Missing);

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crd::node::{has_handler, has_labels, is_cordoned, is_ready, reports_handlers};
+use crd::{
+    TenantNodes,
+    node::{has_handler, has_labels, is_cordoned, is_ready, reports_handlers},
+};
 use k8s_openapi::api::{core::v1::Node, node::v1::RuntimeClass};
 use market::Tier;
 
 use crate::{
     ClusterFacts, Values,
     outcome::{Judgement, fail, not_applicable, pass},
-    tenant_nodes::{count, repelling},
-    values::TenantNodes,
+    tenant_nodes::count,
 };
 
 pub(super) fn check(facts: &ClusterFacts, values: &Values) -> Judgement {
@@ -66,7 +68,7 @@ fn reached<'a>(nodes: &'a [Node], wanted: &TenantNodes, class: &RuntimeClass) ->
     nodes
         .iter()
         .filter(|node| has_labels(node, &wanted.selector) && has_labels(node, &labels))
-        .filter(|node| is_ready(node) && !is_cordoned(node) && repelling(node, wanted, &tolerated).is_none())
+        .filter(|node| is_ready(node) && !is_cordoned(node) && wanted.repelling(node, &tolerated).is_none())
         .collect()
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Node;
 use crate::{
     ClusterFacts, Values,
     outcome::{Judgement, fail, pass},
-    tenant_nodes::{count, fitting, names, repelling},
+    tenant_nodes::{count, fitting, names},
 };
 
 pub(super) fn check(facts: &ClusterFacts, values: &Values) -> Judgement {
@@ -40,7 +40,7 @@ pub(super) fn check(facts: &ClusterFacts, values: &Values) -> Judgement {
         let names = names(ready);
         return fail(format!("every node for tenants is cordoned: {names}"), "kubectl uncordon NODE");
     }
-    let taints: Vec<_> = open.iter().filter_map(|node| repelling(node, wanted, &[])).collect();
+    let taints: Vec<_> = open.iter().filter_map(|node| wanted.repelling(node, &[])).collect();
     let taint = taints.first().map(|taint| format!("{}:{}", taint.key, taint.effect)).unwrap_or_default();
     fail(
         format!(
